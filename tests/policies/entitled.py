@@ -56,10 +56,13 @@ def session(claims: dict[str, Any]) -> tuple[str, str]:
     return "Cookie", f"__Host-lockgate-staff={_native.seal_session(PEPPER, 'staff', json.dumps(value).encode())}"
 
 
-def explained(bundle: dict[str, Any], method: str, target: str, *headers: tuple[str, str]) -> dict[str, Any]:
+def explained(
+    bundle: dict[str, Any], method: str, target: str, *headers: tuple[str, str], body: bytes | None = None
+) -> dict[str, Any]:
     """What the engine says of a request."""
     engine = _native.Engine(json.dumps(bundle).encode(), facts=[], pepper=PEPPER)
-    request = {"method": method, "target": target, "peer": "127.0.0.1", "headers": [("Host", "a.example"), *headers]}
+    sent = [("Host", "a.example"), *headers]
+    request = {"method": method, "target": target, "peer": "127.0.0.1", "headers": sent, "body": body}
     return engine.evaluate(request, now_ms=bundles.now_ms())
 
 

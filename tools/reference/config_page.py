@@ -19,6 +19,7 @@ ROOMS = {
     "Introspection": "introspection",
     "Jwt": "jwt",
     "Mtls": "mtls",
+    "Objects": "objects",
     "BodyLimit": "body_limit",
     "Cedar": "cedar",
     "Compress": "compress",

@@ -20,6 +20,7 @@ pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
 pub mod mtls;
+pub mod objects;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
@@ -78,6 +79,7 @@ pub const NAMES: &[&str] = &[
     jwt::NAME,
     limits::NAME,
     mtls::NAME,
+    objects::NAME,
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
@@ -94,7 +96,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 25] = [
+    let rooms: [&[ReasonRef]; 26] = [
         api_key::REASONS,
         basic::REASONS,
         body_limit::REASONS,
@@ -108,6 +110,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         jwt::REASONS,
         limits::REASONS,
         mtls::REASONS,
+        objects::REASONS,
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,

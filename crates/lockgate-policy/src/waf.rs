@@ -43,7 +43,7 @@ mod settings;
 mod setup;
 mod watched;
 
-pub use answers::{unreadable, Answered, Look, TELLING_BYTES};
+pub use answers::{unreadable, whole_answer, Answered, Look, TELLING_BYTES};
 pub use canary::{Canary, Fate, CANARIES};
 pub use meaning::{sense, Meaning};
 pub use rule_set::{read, wanted, RuleFile, RuleSet, Source};

@@ -26,8 +26,8 @@ use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
     api_key, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers, inflate,
-    introspection, ip_filter, jwt, limits, mtls, redirect, rewrite, roles, scopes, session,
-    signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
+    introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, roles, scopes,
+    session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -362,6 +362,9 @@ pub struct Policies {
     /// What policies in Cedar say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cedar: Option<Placed<cedar::Config>>,
+    /// Whose it is what is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Placed<objects::Config>>,
     /// What wants a newer or stronger proof of who calls; nothing does without it.
     #[serde(default)]
     pub step_up: Option<Placed<step_up::Config>>,

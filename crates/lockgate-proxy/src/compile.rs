@@ -424,7 +424,9 @@ fn compile_api(
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
                 locates: geo::is_asked(&steps),
-                captures: steps.iter().any(|step| matches!(step.policy, Policy::Cedar(_))),
+                captures: steps
+                    .iter()
+                    .any(|step| matches!(step.policy, Policy::Cedar(_) | Policy::Objects(_))),
                 steps: steps.into(),
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

@@ -179,6 +179,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the client asks for the head of an answer alone.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
     /// The API that the request was routed to.
     #[must_use]
     pub fn api(&self) -> Option<&CompiledApi> {

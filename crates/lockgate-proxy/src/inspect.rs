@@ -5,6 +5,7 @@ mod answer;
 mod aside;
 mod calls;
 mod held;
+mod owned;
 mod slices;
 mod unpacked;
 
@@ -27,6 +28,7 @@ use crate::trace::Outcome;
 pub use answer::answer;
 pub use calls::Calls;
 pub(crate) use held::held;
+pub use owned::owned;
 pub use slices::{slice, Slices};
 
 /// Seconds after which there may be room again: bodies are short.

@@ -46,7 +46,7 @@ mod together;
 
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};
-pub use judgement::{End, Judgement, Watcher};
+pub use judgement::{End, Judgement, Owned, Watcher};
 pub use seen::{places, Seen};
 use together::Together;
 
@@ -362,6 +362,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Scopes(policy) => Ok(self.scopes(policy)),
             Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Cedar(policy) => self.cedar(policy, answers),
+            Policy::Objects(policy) => self.objects(policy, step, answers),
             Policy::Device(policy) => self.device(policy, answers),
             Policy::StepUp(policy) => {
                 Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))

@@ -291,6 +291,12 @@ pub async fn serve_request(
             return refuse(exchange, denial, true);
         }
     }
+    if exchange.judgement.owned.is_some() {
+        let judged = Box::pin(inspect::owned(&mut exchange, &mut head, &mut link));
+        if let Err(denial) = judged.await {
+            return refuse(exchange, denial, true);
+        }
+    }
     if exchange.judgement.inspecting.is_some() {
         let looked = Box::pin(inspect::answer(&mut exchange, &mut head, &mut link));
         if let Err(denial) = looked.await {
@@ -561,6 +567,11 @@ fn outgoing(
     };
     if let Some(outgoing) = exchange.judgement.outgoing.take().or_else(arrived) {
         parts.uri = outgoing.into();
+    }
+    // What a GET would show tells whose it is; the client gets its head.
+    let owned = exchange.judgement.owned.as_ref();
+    if owned.is_some_and(|owned| owned.enforced) && parts.method == Method::HEAD {
+        parts.method = Method::GET;
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();

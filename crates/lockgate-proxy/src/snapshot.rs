@@ -20,6 +20,7 @@ use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
 use lockgate_policy::mtls::{self, Mtls};
+use lockgate_policy::objects::{self, Objects};
 use lockgate_policy::only::Meant;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
@@ -344,6 +345,8 @@ pub enum Policy {
     Roles(Box<Roles>),
     /// What policies in Cedar say.
     Cedar(Box<Cedar>),
+    /// Whose it is.
+    Objects(Box<Objects>),
     /// Which devices are let in.
     Device(Box<Device>),
     /// What wants more of a proof.
@@ -415,6 +418,7 @@ impl Policy {
             Self::Scopes(_) => scopes::NAME,
             Self::Roles(_) => roles::NAME,
             Self::Cedar(_) => cedar::NAME,
+            Self::Objects(_) => objects::NAME,
             Self::Device(_) => device::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
@@ -467,7 +471,10 @@ impl Policy {
     /// Whether it may want a whole body before it decides.
     #[must_use]
     pub const fn wants_content(&self) -> bool {
-        matches!(self, Self::Signature(_) | Self::Webhook(_) | Self::Cedar(_))
+        matches!(
+            self,
+            Self::Signature(_) | Self::Webhook(_) | Self::Cedar(_) | Self::Objects(_)
+        )
     }
 
     /// Whether it says who may do what.
@@ -475,7 +482,11 @@ impl Policy {
     pub const fn authorizes(&self) -> bool {
         matches!(
             self,
-            Self::Authorize(_) | Self::Scopes(_) | Self::Roles(_) | Self::Cedar(_)
+            Self::Authorize(_)
+                | Self::Scopes(_)
+                | Self::Roles(_)
+                | Self::Cedar(_)
+                | Self::Objects(_)
         )
     }
 

@@ -67,6 +67,7 @@ pub mod headers;
 mod host;
 pub mod http2;
 pub mod http3;
+pub mod json;
 pub mod proxy_protocol;
 pub mod query;
 pub mod reason;

@@ -1016,6 +1016,97 @@ class NormalForm(TypedDict):
     """A parameter that is there twice."""
 
 
+class ObjectAnswer(TypedDict):
+    """Where an answer says it."""
+
+    pointer: str
+    """The pointer."""
+    filter: bool
+    """Whether items of others are taken out, and not the whole refused."""
+
+
+class ObjectKnownClaim(TypedDict):
+    """A claim: names, each within the one before."""
+
+    claim: list[str]
+
+
+ObjectKnown = Literal["owner", "app", "credential"] | ObjectKnownClaim
+"""What is verified of a caller."""
+
+
+class ObjectMustEqual(TypedDict):
+    """This."""
+
+    equal: ObjectKnown
+
+
+class ObjectMustBeIn(TypedDict):
+    """In this list."""
+
+    be_in: ObjectKnown
+
+
+ObjectMust = ObjectMustEqual | ObjectMustBeIn
+"""What a value must be."""
+
+
+class ObjectRule(TypedDict):
+    """A rule, as a bundle has it."""
+
+    what: list[Only]
+    """Requests that it is for."""
+    whose: ObjectWhose
+    """What says whose it is."""
+    must: ObjectMust
+    """What that must be."""
+    unless: list[str]
+    """Roles that it is not for."""
+    hidden: bool
+    """Whether a refusal says that there is no such thing."""
+    span: Span
+    """Where the configuration says it."""
+
+
+class ObjectWhosePath(TypedDict):
+    """A name in the braces of the operation's path."""
+
+    path: str
+
+
+class ObjectWhoseQuery(TypedDict):
+    """A parameter of the query."""
+
+    query: str
+
+
+class ObjectWhoseBody(TypedDict):
+    """A JSON Pointer into the body."""
+
+    body: str
+
+
+class ObjectWhoseAnswer(TypedDict):
+    """JSON Pointers into the answer; `*` stands for every item of a list."""
+
+    answer: ObjectAnswer
+
+
+ObjectWhose = ObjectWhosePath | ObjectWhoseQuery | ObjectWhoseBody | ObjectWhoseAnswer
+"""What says whose something is."""
+
+
+class ObjectsConfig(TypedDict):
+    """The room's config."""
+
+    rules: list[ObjectRule]
+    """The rules; of all that are for a request each must hold."""
+    body_bytes: int
+    """Longest body that is looked at, bytes."""
+    answer_bytes: int
+    """Longest answer that is, bytes."""
+
+
 class Ocsp(TypedDict):
     """How responders are asked whether a client's certificate was revoked (RFC 6960)."""
 
@@ -1444,6 +1535,21 @@ class PlacedMtls(TypedDict):
     """The policy's own part."""
 
 
+class PlacedObjects(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: ObjectsConfig
+    """The policy's own part."""
+
+
 class PlacedPlugins(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1687,6 +1793,8 @@ class Policies(TypedDict):
     """What a caller is, and what that opens."""
     cedar: PlacedCedar | None
     """What policies in Cedar say."""
+    objects: PlacedObjects | None
+    """Whose it is what is asked for."""
     step_up: PlacedStepUp | None
     """What wants a newer or stronger proof of who calls; nothing does without it."""
     headers: PlacedHeaders | None

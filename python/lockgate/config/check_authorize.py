@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from lockgate.config import bundle_types as types
 from lockgate.config.authorize import Names
 from lockgate.config.check_step_up import unknown_operation
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
 from lockgate.config.openapi import Documents
 from lockgate.config.openapi.documents import places
-from lockgate.config.openapi.operations import ApiDocument
+from lockgate.config.openapi.operations import ApiDocument, DocumentOperation
 from lockgate.config.openapi.security import Kind, Scheme
 from lockgate.config.placed import Path
-from lockgate.policies import Part
+from lockgate.policies import Objects, Part
 from lockgate.policies._openings import OWN
 from lockgate.scalars import shown
 
+SAFE: Final = frozenset({"GET", "HEAD"})
 SATISFY: dict[Kind, frozenset[str]] = {
     "api_key": frozenset({"api_key"}),
     "cookie": frozenset({"session"}),
@@ -92,9 +96,89 @@ def check_authorize(document: Document, apis: list[EffectiveApi], documents: Doc
             for index, part in enumerate(said.public):
                 _parts(document, (*path, "public", index, "what"), part.what, names)
             _from_openapi(document, api, known)
+            if said.objects is not None:
+                _objects(document, api, said.objects, names, known)
         for name in said.roles.opens if said.roles is not None else ():
             if name not in document.roles:
                 unknown_role(document, (*path, "roles", "opens", name), name)
+
+
+def _objects(
+    document: Document, api: EffectiveApi, objects: Objects, names: Names, read: Sequence[ApiDocument]
+) -> None:
+    path: Path = ("apis", api.name, "authorize", "objects", "rules")
+    operations = {one.name: one for each in read for one in each.operations}
+    for index, rule in enumerate(objects.rules):
+        _parts(document, (*path, index, "operations"), rule.operations, names)
+        for number, role in enumerate(rule.unless):
+            if role not in document.roles:
+                unknown_role(document, (*path, index, "unless", number), role)
+        meant = names.only(rule.operations)
+        named = [operations[name] for only in meant for name in only["operations"] if name in operations]
+        if rule.response is not None:
+            _answers(document, (*path, index), meant, named)
+        for one in named if rule.path is not None else ():
+            if f"{{{rule.path}}}" not in one.path:
+                place: Path = (*path, index, "path")
+                document.problems.add(
+                    document.value_region(*place),
+                    "objects-path",
+                    f"the path of {shown(one.name)}, {shown(one.path)}, has no {shown(rule.path)}",
+                    allowed=", ".join(map(shown, re.findall(r"\{([^{}]+)\}", one.path))) or None,
+                    path=place,
+                )
+        if rule.path is not None and len(named) != sum(len(only["operations"]) for only in meant) + sum(
+            not only["operations"] for only in meant
+        ):
+            place = (*path, index, "path")
+            document.problems.add(
+                document.value_region(*place),
+                "objects-path",
+                "names in braces are those of operations of a document, and this is for something else as well",
+                hint="name operations that `openapi` tells, or write a rule for `query`, `body` or `response`",
+                path=place,
+            )
+    _nested(document, path, objects)
+
+
+def _answers(document: Document, path: Path, meant: Sequence[types.Only], named: Sequence[DocumentOperation]) -> None:
+    """Answers tell whose something is where nothing has been done by then (RFC 9110 section 9.2.1)."""
+    others = [f"{one.method} ({one.name})" for one in named if one.method not in SAFE]
+    for only in meant:
+        if not only["operations"]:
+            others += [method for method in only["methods"] if method not in SAFE] or (
+                [] if only["methods"] else ["any method"]
+            )
+    if others:
+        place: Path = (*path, "response")
+        document.problems.add(
+            document.region(*place),
+            "objects-too-late",
+            f"once the API answers {others[0]}, it is done, whoever's it was",
+            allowed="`response` for GET and HEAD",
+            hint="say it by `path`, `query` or `body`, which are judged before the API is asked",
+            path=place,
+        )
+
+
+def _nested(document: Document, path: Path, objects: Objects) -> None:
+    """Lists within lists of which both are filtered: what is left of the outer one is not what was looked at."""
+    filtered = [
+        (index, rule.response.rpartition("*")[0])
+        for index, rule in enumerate(objects.rules)
+        if rule.filter and rule.response is not None
+    ]
+    for index, inner in filtered:
+        for other, outer in filtered:
+            if inner != outer and inner.startswith(outer):
+                place: Path = (*path, index, "filter")
+                document.problems.add(
+                    document.region(*place),
+                    "objects-nested",
+                    f"this filters a list within the list that rule {other + 1} filters",
+                    hint="filter the outer list alone, and let the inner one refuse",
+                    path=place,
+                )
 
 
 def _permissions(document: Document, path: Path, names: Names) -> None:

@@ -351,6 +351,7 @@ class Compiler:
             "scopes": self._authorized(api, api.scopes, "scope"),
             "roles": self._authorized(api, api.roles, "role"),
             "cedar": self._cedar(api),
+            "objects": self._objects(api),
         }
         more = {**asking, **entitling, "together": [{"first": first, "count": count} for first, count in api.together]}
         return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
@@ -365,6 +366,16 @@ class Compiler:
             "claims": claims(self.document, api),
         }
         return {**made, "config": {**made["config"], **about}}
+
+    def _objects(self, api: EffectiveApi) -> object:
+        if api.objects is None:
+            return None
+        made, names = cast("dict[str, Any]", self._placed(api.objects)), self._names(api)
+        rules = [
+            {**rule.said(), "what": names.only(rule.operations), "span": self._span(*api.objects.path, "rules", index)}
+            for index, rule in enumerate(api.objects.policy.rules)
+        ]
+        return {**made, "config": {**made["config"], "rules": rules}}
 
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))

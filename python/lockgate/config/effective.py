@@ -25,6 +25,7 @@ from lockgate.policies import (
     Inflate,
     IpFilter,
     Limit,
+    Objects,
     Plugin,
     Policy,
     Roles,
@@ -87,6 +88,7 @@ class EffectiveApi:
     scopes: Placed[Scopes] | None
     roles: Placed[Roles] | None
     cedar: Placed[Cedar] | None
+    objects: Placed[Objects] | None
     device: Placed[Device] | None
     step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
@@ -144,6 +146,7 @@ class EffectiveApi:
             self.scopes,
             self.roles,
             self.cedar,
+            self.objects,
             self.device,
             self.step_up,
             self.headers,
@@ -233,6 +236,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         scopes=_authorized(name, "scopes", api.authorize.scopes if api.authorize is not None else None),
         roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
+        objects=_authorized(name, "objects", api.authorize.objects if api.authorize is not None else None),
         device=_placed(name, "device", document.defaults.device, api.device),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),

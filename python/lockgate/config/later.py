@@ -9,7 +9,6 @@ _ROOMS: Final = "not in this version; meanwhile the API, or what stands before t
 LATER: Final = {
     **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
-    **dict.fromkeys(("objects",), _ROOMS),
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
     **dict.fromkeys(("apps", "egress", "alerts", "export"), "not in this version"),
     "secrets": "not in this version; meanwhile `${env:NAME}` and `${file:path}` bring secrets from elsewhere",

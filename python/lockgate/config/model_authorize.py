@@ -6,7 +6,20 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lockgate.policies import CEDAR, ROLES, SCOPES, Cedar, PartText, Roles, Scopes, Settings, Waiver, parse_parts
+from lockgate.policies import (
+    CEDAR,
+    OBJECTS,
+    ROLES,
+    SCOPES,
+    Cedar,
+    Objects,
+    PartText,
+    Roles,
+    Scopes,
+    Settings,
+    Waiver,
+    parse_parts,
+)
 from lockgate.policies._openings import Opens
 from lockgate.scalars import Name, ShortForm, refusal, shown
 
@@ -49,6 +62,12 @@ class Authorize(Settings):
         default=None,
         description="Policies in Cedar, for attributes and relations: the files.",
         examples=["policies/orders.cedar", {"policies": ["policies/*.cedar"], "body": "64KiB"}],
+    )
+    objects: Annotated[Objects | None, *OBJECTS] = Field(
+        default=None,
+        description="Whose it is what is asked for, and what that must be; of all rules that are for a request each "
+        "must hold. It entitles nobody: it takes away from what the others open.",
+        examples=[[{"operations": ["getOrder"], "response": "/customer_id", "must_equal": "claim:sub"}]],
     )
     permissions: dict[Name, Opens] = Field(
         default={},

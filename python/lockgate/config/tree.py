@@ -80,7 +80,7 @@ class Item:
                 below = children.get(step)
             elif isinstance(children, list) and isinstance(step, int) and step < len(children):
                 below = children[step]
-            if below is None and step == LEFT_OUT and isinstance(children, dict):
+            if below is None and step in LEFT_OUT and isinstance(children, dict | list):
                 continue
             if below is None:
                 return item, depth
@@ -88,8 +88,8 @@ class Item:
         return item, len(path)
 
 
-LEFT_OUT: Final = "opens"
-"""A key that short forms leave out: what is below it stands beside its neighbours."""
+LEFT_OUT: Final = frozenset({"opens", "rules"})
+"""Keys that short forms leave out: what is below one stands beside its neighbours, or in its place."""
 
 
 class Reading:

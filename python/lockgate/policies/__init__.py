@@ -27,6 +27,7 @@ from lockgate.policies.ip_filter import AddressEntry, AddressFilter, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
 from lockgate.policies.mtls import Mtls
+from lockgate.policies.objects import OBJECTS, ObjectRule, Objects
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
@@ -41,6 +42,7 @@ from lockgate.policies.websocket import WebSocket
 
 __all__ = [
     "CEDAR",
+    "OBJECTS",
     "ROLES",
     "SCOPES",
     "AddressEntry",
@@ -64,6 +66,8 @@ __all__ = [
     "Lists",
     "Mode",
     "Mtls",
+    "ObjectRule",
+    "Objects",
     "OnError",
     "Part",
     "PartText",

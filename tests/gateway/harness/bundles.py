@@ -535,6 +535,7 @@ def api(
             "scopes": None,
             "roles": None,
             "cedar": None,
+            "objects": None,
             "headers": fields,
             "limits": list(limits),
         },

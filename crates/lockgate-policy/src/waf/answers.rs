@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::header::{
     HeaderMap, HeaderName, HeaderValue, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_RANGES,
-    CONTENT_TYPE, IF_RANGE, RANGE,
+    CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use lockgate_waf::wide::Wide;
 use lockgate_wire::coding::{codings, Coding};
@@ -26,6 +26,14 @@ static TAKEN: [HeaderName; 3] = [
     HeaderName::from_static("request-range"),
     HeaderName::from_static("a-im"),
     ACCEPT_CHARSET,
+];
+
+/// What it says by of the answer that it has already.
+static HELD: [HeaderName; 4] = [
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_MATCH,
+    IF_UNMODIFIED_SINCE,
 ];
 
 /// The unit of parts of an answer.
@@ -66,6 +74,17 @@ pub struct Look {
 }
 
 impl Look {
+    /// All of a body, whatever it is.
+    #[must_use]
+    pub const fn all(most: u64, codings: Vec<Coding>) -> Self {
+        Self {
+            most,
+            codings,
+            untold: false,
+            wide: None,
+        }
+    }
+
     /// Whether a body that begins so is looked at.
     #[must_use]
     pub fn suits(&self, beginning: &[u8]) -> bool {
@@ -99,19 +118,8 @@ impl Waf {
         if !self.answers() || !self.engine.reads_answers() {
             return Edits::none();
         }
-        let pages = headers.contains_key(&PARTLY[0]) && !is_of_bytes(headers);
-        let partly = PARTLY.iter().filter(|_| !pages);
-        let taken = partly.chain(&TAKEN);
-        let there = taken.clone().filter(|name| headers.contains_key(*name));
-        // CGI, WSGI and Rack read `If_Range` as `If-Range`.
-        let spelt = taken.chain([&SAID]);
-        let spelt = spelt.flat_map(|name| look_alikes(headers, name));
-        let taken = there.chain(spelt).cloned();
-        let mut request: Vec<Edit> = taken.map(Edit::Remove).collect();
-        let whole = HeaderValue::from_static("identity");
-        request.push(Edit::Set(SAID.clone(), whole));
         Edits {
-            request,
+            request: whole_answer(headers, false),
             answer: vec![Edit::Remove(ACCEPT_RANGES)],
         }
     }
@@ -154,6 +162,23 @@ impl Waf {
     pub fn pass_answers(&mut self) {
         self.answers = None;
     }
+}
+
+/// What makes an API answer with all of it, not packed, and `anew`: whatever the client has already.
+#[must_use]
+pub fn whole_answer(headers: &HeaderMap, anew: bool) -> Vec<Edit> {
+    let pages = !anew && headers.contains_key(&PARTLY[0]) && !is_of_bytes(headers);
+    let partly = PARTLY.iter().filter(|_| !pages);
+    let held = HELD.iter().filter(|_| anew);
+    let taken = partly.chain(&TAKEN).chain(held);
+    let there = taken.clone().filter(|name| headers.contains_key(*name));
+    // CGI, WSGI and Rack read `If_Range` as `If-Range`.
+    let spelt = taken.chain([&SAID]);
+    let spelt = spelt.flat_map(|name| look_alikes(headers, name));
+    let mut edits: Vec<Edit> = there.chain(spelt).cloned().map(Edit::Remove).collect();
+    let whole = HeaderValue::from_static("identity");
+    edits.push(Edit::Set(SAID.clone(), whole));
+    edits
 }
 
 /// Whether a client asks for a range of bytes. Some APIs page by ranges of units of

@@ -15,6 +15,7 @@ use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::mtls::Mtls;
+use lockgate_policy::objects::Objects;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
@@ -163,6 +164,11 @@ pub(super) fn steps(
                 .into_iter()
                 .for_each(|error| add("cedar".into(), placed.into(), Err(error))),
         }
+    }
+    if let Some(placed) = &api.policies.objects {
+        let policy = Objects::new(&placed.config, roles);
+        let policy = policy.map(|policy| Policy::Objects(policy.into()));
+        add("objects".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.device {
         let policy = Device::new(&placed.config).map(|policy| Policy::Device(policy.into()));

@@ -185,9 +185,9 @@ async fn gather(
 }
 
 /// The beginning of a body, unpacked.
-struct Beginning<'l> {
+pub(super) struct Beginning<'l> {
     look: &'l Look,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// Bytes that came.
     came: u64,
     /// What unpacks it, where it is packed, and the memory that this takes.
@@ -195,7 +195,7 @@ struct Beginning<'l> {
 }
 
 impl<'l> Beginning<'l> {
-    fn new(exchange: &Exchange, look: &'l Look) -> Result<Self, Denial> {
+    pub(super) fn new(exchange: &Exchange, look: &'l Look) -> Result<Self, Denial> {
         let mut inflater = None;
         if !look.codings.is_empty() {
             let bounds = Bounds {
@@ -217,7 +217,7 @@ impl<'l> Beginning<'l> {
         })
     }
 
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.bytes.len() as u64 >= self.look.most
     }
 
@@ -227,7 +227,7 @@ impl<'l> Beginning<'l> {
         self.is_whole() || (tells && !self.look.suits(&self.bytes))
     }
 
-    async fn add(&mut self, piece: Bytes) -> Result<(), Denial> {
+    pub(super) async fn add(&mut self, piece: Bytes) -> Result<(), Denial> {
         self.came += piece.len() as u64;
         let Some((inflater, charge)) = &mut self.inflater else {
             self.bytes.extend_from_slice(&piece);
@@ -257,7 +257,7 @@ impl<'l> Beginning<'l> {
     }
 
     /// The body ended.
-    fn end(&self) -> Result<(), Denial> {
+    pub(super) fn end(&self) -> Result<(), Denial> {
         match &self.inflater {
             // An answer to HEAD tells of a coding, and has no body.
             Some((inflater, _)) if self.came > 0 => inflater.end().map_err(broken),
@@ -271,7 +271,7 @@ fn broken<T>(_: T) -> Denial {
 }
 
 /// What comes next of an answer's body.
-enum Next {
+pub(super) enum Next {
     Frame(http_body::Frame<Bytes>),
     /// Nothing, for as long as is waited.
     Pause,
@@ -280,7 +280,7 @@ enum Next {
 
 /// The next piece of an answer's body, within the upstream's time; where it may
 /// go on for ever, within so many milliseconds.
-async fn next_of_answer(
+pub(super) async fn next_of_answer(
     exchange: &Exchange,
     link: &mut Link,
     pause_ms: Option<u64>,

@@ -2,11 +2,12 @@
 //! entitles to it.
 
 use lockgate_policy::cedar::{Around, Cedar};
+use lockgate_policy::objects::{Asked, Objects};
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::{Demand, Scopes, Shown};
 use lockgate_policy::{Answers, Denial, Mode, PolicyError, RequestView, Verdict};
 
-use super::Judging;
+use super::{Judging, Owned};
 use crate::reasons;
 use crate::snapshot::{Policy, Rule, Step};
 
@@ -96,6 +97,32 @@ impl Judging<'_, '_, '_> {
             now_ms: self.now_ms,
         };
         policy.decide(&self.view(), &around, answers)
+    }
+
+    pub(super) fn objects(
+        &mut self,
+        policy: &Objects,
+        step: &Step,
+        answers: &Answers,
+    ) -> Result<Verdict, PolicyError> {
+        if self.judgement.open {
+            return Ok(Verdict::allow());
+        }
+        let asked = Asked {
+            identity: self.judgement.identity.as_ref(),
+            captures: &self.judgement.captures,
+            body: self.arrival.body,
+        };
+        let decided = policy.decide(&self.view(), &asked, answers)?;
+        let enforced = step.mode_at(self.now_ms) == Mode::Enforce;
+        self.judgement.owned = decided.pending.map(|pending| {
+            Box::new(Owned {
+                step: self.next,
+                enforced,
+                pending: *pending,
+            })
+        });
+        Ok(decided.verdict)
     }
 
     /// Shows what the API's document demands of the request, and of what else it might be taken for.

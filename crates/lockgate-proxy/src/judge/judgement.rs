@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::uri::PathAndQuery;
 use lockgate_policy::device::Standing;
 use lockgate_policy::inflate::Plan;
+use lockgate_policy::objects::Pending;
 use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
@@ -30,6 +31,17 @@ pub struct Watcher {
     pub step: usize,
     /// Whether its refusal holds; it is only written down otherwise.
     pub enforced: bool,
+}
+
+/// Rules that an answer is held against.
+#[derive(Debug)]
+pub struct Owned {
+    /// Number of their step, in the API and in the trace.
+    pub step: usize,
+    /// Whether their refusal holds; it is only written down otherwise.
+    pub enforced: bool,
+    /// The rules, and who asked.
+    pub pending: Pending,
 }
 
 /// How a request shall end.
@@ -79,6 +91,7 @@ impl Default for Judgement {
             packing: None,
             watchers: Vec::new(),
             inspecting: None,
+            owned: None,
             errors: Vec::new(),
         }
     }
@@ -173,6 +186,8 @@ pub struct Judgement {
     pub watchers: Vec<Watcher>,
     /// What looks at it, where something does.
     pub inspecting: Option<Box<Inspecting>>,
+    /// What its answer is held against, where that tells whose it is.
+    pub owned: Option<Box<Owned>>,
     /// Errors of policies, for the log.
     pub errors: Vec<PolicyError>,
 }

@@ -175,6 +175,11 @@ pub const ORDER: &[Place] = &[
         "Its policies may look at all that is known by then, the device too; it costs more than scopes and roles, and so comes after them.",
     ),
     policy(
+        "objects",
+        "head, response",
+        "Whose it is matters of what may be done at all. What the answer alone tells is judged before it is looked at otherwise.",
+    ),
+    policy(
         "step_up",
         "head",
         "Who may not call at all is not asked for more of a proof; all else waits until it is there.",

@@ -1,10 +1,11 @@
-//! The cases of `roles`, `scopes` and `cedar`.
+//! The cases of `roles`, `scopes`, `cedar` and `objects`.
 
 use std::sync::Arc;
 
 use std::net::Ipv4Addr;
 
 use lockgate_policy::cedar::{self, Around, Cedar, Field, Operation, Source};
+use lockgate_policy::objects::{self, Asked, Must, Objects, Whose};
 use lockgate_policy::only::Only;
 use lockgate_policy::roles::{self, Book, Role, Roles};
 use lockgate_policy::scopes::{self, Demand, Scheme, SchemeWays, Scopes, Security, Shown};
@@ -278,5 +279,100 @@ fn cedar() {
         if let Some(wanted) = case.by {
             assert_eq!(by, [wanted], "{}", case.name);
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfObjects {
+    cases: Vec<ObjectCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectCase {
+    name: String,
+    whose: Whose,
+    must: Must,
+    #[serde(default)]
+    hidden: bool,
+    method: Option<String>,
+    target: String,
+    body: Option<String>,
+    answer: Option<String>,
+    left: Option<String>,
+    verdict: String,
+    reason: Option<String>,
+}
+
+#[test]
+fn objects() {
+    let text = include_str!("../../../../../tests/vectors/objects.yaml");
+    let vectors: OfObjects = serde_saphyr::from_str(text).unwrap();
+    assert!(vectors.cases.len() > 15);
+    let claims = serde_json::json!({"sub": "ann", "accounts": ["a1", "a2"]});
+    let identity = Identity {
+        owner: "ann".into(),
+        ..who("session", claims.as_object().unwrap())
+    };
+    let headers = HeaderMap::new();
+    for case in vectors.cases {
+        let rules = vec![objects::Rule {
+            what: vec![Only::default()],
+            whose: case.whose,
+            must: case.must,
+            unless: Vec::new(),
+            hidden: case.hidden,
+            span: Span::default(),
+        }];
+        let config = objects::Config {
+            rules,
+            body_bytes: 100,
+            answer_bytes: 1_000,
+        };
+        let policy = Objects::new(&config, &Arc::default()).unwrap();
+        let method = case.method.as_deref().unwrap_or("GET");
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let (path, query) = match case.target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (&*case.target, None),
+        };
+        let id = lockgate_wire::query::decoded_segment(path.strip_prefix("/orders/").unwrap());
+        let captures = [(Arc::from("id"), id.into_owned())];
+        let view = RequestView {
+            path,
+            query,
+            ..view(&method, &headers, None)
+        };
+        let asked = Asked {
+            identity: Some(&identity),
+            captures: &captures,
+            body: case.body.is_some(),
+        };
+        let mut decided = policy.decide(&view, &asked, &Answers::None).unwrap();
+        if let Verdict::Need(Need::Content(gather)) = decided.verdict {
+            let answers = Answers::content(gather, case.body.as_deref().map(str::as_bytes));
+            decided = policy.decide(&view, &asked, &answers).unwrap();
+        }
+        let mut said = match &decided.verdict {
+            Verdict::Allow(_) => ("allow", None),
+            Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
+            other => panic!("{other:?}"),
+        };
+        if let (Some(pending), Some(answer)) = (&decided.pending, &case.answer) {
+            match policy.judge(pending, answer.as_bytes()) {
+                Ok(left) => {
+                    let left = left.map(|left| String::from_utf8(left).unwrap());
+                    assert_eq!(left, case.left, "{}", case.name);
+                }
+                Err(denial) => said = ("deny", Some(denial.reason.code)),
+            }
+        }
+        assert_eq!(
+            said,
+            (&*case.verdict, case.reason.as_deref()),
+            "{}",
+            case.name
+        );
     }
 }

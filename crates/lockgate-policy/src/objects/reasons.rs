@@ -1,0 +1,18 @@
+//! The reasons of `objects`.
+
+lockgate_wire::reasons! { "objects", Client:
+    NOT_OWN = "object-not-own", 403,
+        "This belongs to somebody else.",
+        "What the request is about is held against what is verified of its caller, as `authorize.objects` says; the event names the rule's line. `lockgate explain` shows both.";
+    HIDDEN = "object-hidden", 404,
+        "There is no such thing for this caller.",
+        "As `object-not-own`, told so that nobody learns what there is (`hidden: true`).";
+    UNREADABLE = "object-unreadable", 400,
+        "Whose this is cannot be read from the request.",
+        "The value that tells it is missing, is there twice, or stands in a body that is no plain JSON. The detail says which.";
+
+    "objects", Upstream:
+    ANSWER = "object-answer-unreadable", 502,
+        "Whose this is cannot be read from the API's answer.",
+        "The answer is no JSON, is longer than `answer_bytes`, or has no value where a rule of `authorize.objects` looks for one; nothing of it went out. The detail says what it is.";
+}

@@ -1,0 +1,205 @@
+"""`objects`: whose is it. What a request is about must belong to who asks for it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import override
+
+from lockgate.policies._base import Authorization, Lists, Settings
+from lockgate.policies._parts import MAX_PARTS, PartText, parse_parts
+from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, refusal, shown, size
+
+KINDS: Final = ("path", "query", "body", "response")
+"""Where it may stand whose something is."""
+WORDS: Final = ("owner", "app", "credential")
+CLAIM: Final = "claim:"
+ROLE: Final = "role:"
+MAX_STEPS: Final = 16
+_POINTER: Final = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
+
+
+class Known(NamedTuple):
+    """What is verified of a caller."""
+
+    text: str
+    path: tuple[str, ...] = ()
+    """Names of claims, each within the one before; none where it is no claim."""
+
+    def said(self) -> object:
+        """As the bundle writes it."""
+        return {"claim": list(self.path)} if self.path else self.text
+
+
+def parse_known(value: object) -> Known:
+    """A claim, or one of the words for what else is known."""
+    if isinstance(value, Known):
+        return value
+    if isinstance(value, str) and value in WORDS:
+        return Known(value)
+    if isinstance(value, str) and value.startswith(CLAIM) and len(value) > len(CLAIM):
+        name = value.removeprefix(CLAIM)
+        path = (name,) if "://" in name else tuple(name.split("."))
+        if all(path) and len(path) <= MAX_STEPS:
+            return Known(value, path)
+    close = f"write `claim:{value}`" if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.]*", value) else None
+    raise refusal(
+        "objects-known",
+        f"{shown(value)} is nothing that is verified of a caller",
+        allowed="`claim:NAME` (dots lead inwards), `owner`, `app`, `credential`",
+        hint=close,
+    )
+
+
+def parse_pointer(value: object) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    if isinstance(value, str) and _POINTER.fullmatch(value) and value.count("/") <= 2 * MAX_STEPS:
+        return value
+    hint = f"write `/{value.replace('.', '/').removeprefix('$/')}`" if isinstance(value, str) and value else None
+    raise refusal(
+        "objects-pointer",
+        f"{shown(value)} is no place in a JSON document",
+        allowed="a JSON Pointer such as `/customer_id` or `/orders/*/customer_id`, where `*` is every item of a list",
+        hint=hint,
+    )
+
+
+def parse_role(value: object) -> str:
+    """A role; `role:NAME` is the same."""
+    name = value.removeprefix(ROLE) if isinstance(value, str) else value
+    if isinstance(name, str) and name:
+        return name
+    raise refusal("objects-role", f"{shown(value)} is not the name of a role", allowed="a name under `roles`")
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Pointer = Annotated[str, Scalar(parse_pointer, {"type": "string", "pattern": "^/"})]
+KnownText = Annotated[
+    Known, Scalar(parse_known, {"type": "string", "pattern": "^(claim:.+|owner|app|credential)$"}, lambda one: one.text)
+]
+RoleText = Annotated[str, Scalar(parse_role, {"type": "string"})]
+
+
+class ObjectRule(Settings):
+    """Of what, where it stands whose it is, and what that must be."""
+
+    operations: Annotated[
+        list[PartText], BeforeValidator(parse_parts), Field(max_length=MAX_PARTS), ShortForm({"type": "string"})
+    ] = Field(
+        description="What it is for: operations of the document, methods, paths, permissions.",
+        examples=[["getOrder"], "GET /orders/{id}"],
+    )
+    path: Name | None = Field(
+        default=None, description="A name in the braces of the operation's path.", examples=["customer_id"]
+    )
+    query: Text | None = Field(default=None, description="A parameter of the query.", examples=["customer"])
+    body: Pointer | None = Field(default=None, description="A place in the JSON body.", examples=["/customer_id"])
+    response: Pointer | None = Field(
+        default=None,
+        description="A place in the API's JSON answer, `*` for every item of a list. For `GET` and `HEAD` alone: "
+        "whatever else was asked for is done by then.",
+        examples=["/customer_id", "/orders/*/customer_id"],
+    )
+    must_equal: KnownText | None = Field(
+        default=None,
+        description="What it must be: `claim:NAME`, `owner`, `app` or `credential`.",
+        examples=["claim:sub"],
+    )
+    must_be_in: KnownText | None = Field(
+        default=None, description="A claim that is a list, in which it must be.", examples=["claim:accounts"]
+    )
+    filter: Flag = Field(
+        default=False,
+        description="Items of others are taken out of the answer's list, and it is not refused for them.",
+        examples=[True],
+    )
+    unless: Annotated[list[RoleText], BeforeValidator(_listed), Field(max_length=64)] = Field(
+        default=[], description="Roles that the rule is not for.", examples=[["support"]]
+    )
+    hidden: Flag = Field(
+        default=False,
+        description="A refusal says that there is no such thing (404), so that nobody learns what there is.",
+        examples=[True],
+    )
+
+    @property
+    def kind(self) -> str:
+        """Where it stands whose it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            said = " and ".join(f"`{kind}`" for kind in kinds) or "nothing"
+            hint = "write one of these, such as `response: /customer_id`"
+            raise refusal(
+                "objects-rule",
+                f"{said} says whose it is",
+                allowed="one of `path`, `query`, `body`, `response`",
+                hint=hint,
+            )
+        if (self.must_equal is None) == (self.must_be_in is None):
+            hint = "write `must_equal: claim:sub`, or `must_be_in: claim:accounts` where the claim is a list"
+            raise refusal("objects-rule", "a rule says what it must be, in one way", hint=hint)
+        if self.must_be_in is not None and not self.must_be_in.path:
+            raise refusal("objects-rule", f"`{self.must_be_in.text}` is no list", hint="write `must_equal`")
+        starred = self.response is not None and "*" in self.response.split("/")
+        if self.filter and not starred:
+            hint = "name the items with a `*`, as in `response: /orders/*/customer_id`"
+            raise refusal("objects-rule", "there is no list that could be filtered", hint=hint)
+        return self
+
+    def said(self) -> dict[str, Any]:
+        """As the bundle writes it, but for what it is for and where it stands."""
+        known = self.must_equal or self.must_be_in
+        answer = {"answer": {"pointer": self.response, "filter": self.filter}}
+        return {
+            "whose": answer if self.response is not None else {self.kind: getattr(self, self.kind)},
+            "must": {"equal" if self.must_equal is not None else "be_in": known.said() if known is not None else None},
+            "unless": self.unless,
+            "hidden": self.hidden,
+        }
+
+
+class Objects(Authorization):
+    """Whose is it: what a request is about must belong to who asks for it."""
+
+    room: ClassVar[str] = "objects"
+
+    rules: list[ObjectRule] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="The rules; of all that are for a request each must hold.",
+        examples=[[{"operations": ["getOrder"], "response": "/customer_id", "must_equal": "claim:sub"}]],
+    )
+    body: Annotated[int, size(1, 16 * 2**20)] = Field(
+        default=2**20,
+        description="Longest body that is looked at; it is awaited whole where a rule does.",
+        examples=["64KiB"],
+        json_schema_extra={"default": "1MiB"},
+    )
+    answer: Annotated[int, size(1, 16 * 2**20)] = Field(
+        default=2**20,
+        description="Longest answer that is looked at, unpacked; a longer one is refused. It is held until it is known "
+        "whose it is.",
+        examples=["4MiB"],
+        json_schema_extra={"default": "1MiB"},
+    )
+
+    @override
+    def own(self, lists: Lists) -> dict[str, Any]:
+        """The policy's own part but for its rules, whose operations the API tells."""
+        return {"body_bytes": self.body, "answer_bytes": self.answer}
+
+
+def _long(value: object) -> object:
+    return {"rules": value} if isinstance(value, list) else value
+
+
+OBJECTS: Final = (BeforeValidator(_long), ShortForm({"type": "array", "items": {"type": "object"}}))
