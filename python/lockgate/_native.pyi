@@ -14,6 +14,7 @@ __all__ = [
     "Plugins",
     "Replay",
     "__version__",
+    "access",
     "bundle_schema",
     "check_bundle",
     "check_client_trust",
@@ -143,6 +144,14 @@ def wanted_rule_files(rule_set: bytes) -> list[str]:
 
 def rule_language() -> list[dict[str, Any]]:
     """Every word of the rule language: its kind, its name, what it does, and whether it does so here."""
+
+def access(
+    bundle: bytes, *, request: dict[str, Any] | None = None, now_ms: int | None = None
+) -> list[dict[str, Any]]:
+    """Say who may call what under a bundle: a row for each operation, or for each part that rules name.
+
+    With a request, as `Engine.evaluate` takes it, who may make that: one row, or none where it comes to no API.
+    """
 
 def check_bundle(bundle: bytes) -> list[BundleProblem]:
     """Everything that is wrong with a bundle; an empty list if nothing is."""

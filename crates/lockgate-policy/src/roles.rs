@@ -35,10 +35,12 @@ use crate::openings::Openings;
 use crate::{ConfigError, Denial, Grounds, Identity, RequestView, Verdict};
 
 mod book;
+mod holders;
 mod reasons;
 mod who;
 
 pub use book::{Book, Role};
+pub use holders::Holder;
 pub use reasons::*;
 pub use who::{ClaimTest, ClaimValue, Is, Who};
 

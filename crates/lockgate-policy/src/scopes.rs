@@ -36,9 +36,11 @@ use crate::{introspection, jwt, ConfigError, Denial, Grounds, Identity, RequestV
 
 mod reasons;
 mod security;
+mod wanted;
 
 pub use reasons::*;
 pub use security::{Demand, Scheme, SchemeKind, Security};
+pub use wanted::{Part as WantedPart, Wanted};
 
 use security::{Alternative, Part};
 

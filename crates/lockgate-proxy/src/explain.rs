@@ -37,8 +37,10 @@ use crate::proofs::Proofs;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Snapshot, Step};
 use crate::trace::{Entry, Outcome};
 
+mod access;
 mod outline;
 
+pub use access::{access, Part, Sample};
 pub use outline::{Outlined, OutlinedStep};
 
 /// Piece in which a body is shown to watchers.
@@ -168,6 +170,9 @@ struct Shown {
     reason: Option<&'static str>,
     /// What entitles the caller, where the policy says what does.
     grounds: Vec<String>,
+    /// What would have, any one of these, where the policy refuses because nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    enough: Vec<String>,
     span: Place,
 }
 
@@ -286,7 +291,7 @@ impl Changes {
 }
 
 /// A place in a configuration file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Place {
     file: String,
     line: u32,
@@ -483,6 +488,7 @@ impl Engine {
             rewritten: false,
         };
         let api = judging.api();
+        let enough = judging.enough();
         let (mut seen, mut scans) = (None, Vec::new());
         if let (End::Forward, Some(api), Some(body)) = (&judgement.end, api, &question.body) {
             (seen, scans) = watch(&mut judgement, api, body);
@@ -521,6 +527,11 @@ impl Engine {
                 let entries = entries.zip(&api.steps);
                 let shown = entries.enumerate().map(|(number, (entry, step))| Shown {
                     grounds: judgement.grounds_of(number),
+                    enough: enough
+                        .iter()
+                        .filter(|(step, _)| *step == number)
+                        .flat_map(|(_, grounds)| grounds.clone())
+                        .collect(),
                     ..self.shown(&entry, step)
                 });
                 shown.collect()
@@ -609,6 +620,7 @@ impl Engine {
                 .unwrap_or_default(),
             reason: entry.reason.map(|reason| reason.code),
             grounds: Vec::new(),
+            enough: Vec::new(),
             span: self.place(entry.span),
         }
     }

@@ -44,6 +44,7 @@ mod shown;
 mod socket;
 mod together;
 
+pub use authorize::{Access, Behind, MayCall, Said, Way};
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};
 pub use judgement::{End, Judgement, Owned, Watcher};

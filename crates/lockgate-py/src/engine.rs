@@ -42,6 +42,30 @@ pub fn check_bundle<'py>(py: Python<'py>, bundle: &[u8]) -> PyResult<Bound<'py, 
     to_python(py, &problems.collect::<Vec<_>>())
 }
 
+/// Who may call what under a bundle, one row for each part of an API; or who may make a request.
+#[pyfunction]
+#[pyo3(signature = (bundle, *, request = None, now_ms = None))]
+pub fn access<'py>(
+    py: Python<'py>,
+    bundle: &[u8],
+    request: Option<&Bound<'py, PyDict>>,
+    now_ms: Option<u64>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let question = request
+        .map(|request| question(request, now_ms))
+        .transpose()?;
+    let sample = question.map(|question| explain::Sample {
+        method: question.method,
+        target: question.target,
+        headers: question.headers,
+        listener: question.listener,
+    });
+    let parts = py
+        .detach(|| explain::access(bundle, sample.as_ref(), now_ms))
+        .map_err(Told::from)?;
+    to_python(py, &parts)
+}
+
 /// A process for plugins, for engines without a gate.
 #[pyclass(frozen)]
 pub struct Plugins(Arc<Offline>);

@@ -148,6 +148,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(packing_memory, module)?)?;
     module.add_function(wrap_pyfunction!(packing_turn, module)?)?;
     module.add_function(wrap_pyfunction!(bundle_schema, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::access, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(events::event_schema, module)?)?;
     module.add_function(wrap_pyfunction!(events::read_events, module)?)?;

@@ -127,12 +127,21 @@ impl Book {
         &self.roles[number].name
     }
 
-    /// Names of a role and of all that include it.
-    pub fn had_by(&self, number: usize) -> impl Iterator<Item = &str> {
-        self.roles[number]
-            .had_by
-            .iter()
-            .map(|number| self.name(*number))
+    /// Numbers of a role and of all that include it, the nearest first.
+    pub fn had_by(&self, number: usize) -> impl Iterator<Item = usize> + '_ {
+        self.roles[number].had_by.iter().copied()
+    }
+
+    /// What is said of those who have the role.
+    #[must_use]
+    pub fn grounds(&self, number: usize) -> &Grounds {
+        &self.roles[number].grounds
+    }
+
+    /// Whether somebody could have the role itself, and not only one that includes it.
+    #[must_use]
+    pub fn is_given(&self, number: usize) -> bool {
+        !self.roles[number].who.is_empty()
     }
 
     /// Names of the roles that somebody has, those apart that are only included.

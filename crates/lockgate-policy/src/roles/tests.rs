@@ -52,6 +52,21 @@ fn policy(roles: &[Role], opens: &[(&str, &[&str])]) -> Roles {
     Roles::new(&Config { opens }, &book(roles)).unwrap()
 }
 
+fn asked<'v>(operation: &'v str, readings: &'v [Reading]) -> RequestView<'v> {
+    static HEADERS: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
+    RequestView {
+        method: &Method::GET,
+        host: "shop.example.com",
+        path: "/orders",
+        query: None,
+        headers: &HEADERS,
+        content_length: None,
+        api: "shop",
+        operation: Some(operation),
+        readings,
+    }
+}
+
 fn judged(policy: &Roles, operation: &str, readings: &[&str], groups: &[&str]) -> Verdict {
     let readings: Vec<Reading> = readings
         .iter()
@@ -60,19 +75,7 @@ fn judged(policy: &Roles, operation: &str, readings: &[&str], groups: &[&str]) -
             operation: Some((*one).into()),
         })
         .collect();
-    let headers = HeaderMap::new();
-    let view = RequestView {
-        method: &Method::GET,
-        host: "shop.example.com",
-        path: "/orders",
-        query: None,
-        headers: &headers,
-        content_length: None,
-        api: "shop",
-        operation: Some(operation),
-        readings: &readings,
-    };
-    policy.decide(&view, Some(&member(groups)))
+    policy.decide(&asked(operation, &readings), Some(&member(groups)))
 }
 
 fn detail(verdict: &Verdict) -> &str {
@@ -132,6 +135,35 @@ fn a_diamond_is_no_cycle() {
             "{group}"
         );
     }
+}
+
+#[test]
+fn holders_are_told_with_what_they_have_it_through() {
+    let roles = [
+        Role {
+            who: Vec::new(),
+            ..role("viewer", "v", &[])
+        },
+        role("support", "s", &["viewer"]),
+        role("manager", "m", &["support"]),
+        role("other", "o", &[]),
+    ];
+    let policy = policy(&roles, &[("viewer", &["read"]), ("manager", &["read"])]);
+    let view = asked("read", &[]);
+    let told: Vec<_> = policy
+        .holders(&view)
+        .into_iter()
+        .map(|one| (one.role, one.through, one.given))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("viewer", None, false),
+            ("manager", None, true),
+            ("support", Some("viewer"), true)
+        ]
+    );
+    assert!(policy.holders(&asked("write", &[])).is_empty());
 }
 
 #[test]
@@ -229,6 +261,35 @@ fn a_role_opens_what_it_opens_under_every_reading() {
 }
 
 proptest! {
+    /// Whoever is told of is let in, and nobody else.
+    #[test]
+    fn holders_are_those_who_are_let_in(
+        edges in proptest::collection::vec((0_usize..6, 0_usize..6), 0..8),
+        opens in proptest::collection::vec((0_usize..6, 0_usize..3), 0..6),
+        operation in 0_usize..3,
+    ) {
+        let name = |one: usize| format!("r{one}");
+        let roles: Vec<Role> = (0..6)
+            .map(|one| {
+                let below = edges.iter().filter(|(from, to)| *from == one && to < from);
+                let below: Vec<String> = below.map(|(_, to)| name(*to)).collect();
+                let below: Vec<&str> = below.iter().map(String::as_str).collect();
+                role(&name(one), &name(one), &below)
+            })
+            .collect();
+        let opens: Vec<(String, String)> =
+            opens.iter().map(|(one, what)| (name(*one), name(*what))).collect();
+        let opens: Vec<(&str, [&str; 1])> = opens.iter().map(|(one, what)| (&**one, [&**what])).collect();
+        let opens: Vec<(&str, &[&str])> = opens.iter().map(|(one, what)| (*one, &what[..])).collect();
+        let policy = policy(&roles, &opens);
+        let operation = name(operation);
+        let holders = policy.holders(&asked(&operation, &[]));
+        for one in (0..6).map(name) {
+            let let_in = matches!(judged(&policy, &operation, &[], &[&*one]), Verdict::Granted(_));
+            prop_assert_eq!(let_in, holders.iter().any(|holder| holder.role == one));
+        }
+    }
+
     /// Who has more roles, or whose roles include more, may do no less.
     #[test]
     fn more_never_closes(

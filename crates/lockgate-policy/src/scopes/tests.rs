@@ -28,23 +28,26 @@ fn demand(any: &[&[(&str, SchemeKind, &[&str])]]) -> Demand {
     Demand::new(&Security { any: any.collect() })
 }
 
-fn judged(config: &Config, identity: Option<&Identity>, demands: &[Option<&Demand>]) -> Verdict {
-    let headers = HeaderMap::new();
-    let view = RequestView {
-        method: &Method::GET,
+fn asked(method: &Method) -> RequestView<'_> {
+    static HEADERS: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
+    RequestView {
+        method,
         host: "shop.example.com",
         path: "/orders",
         query: None,
-        headers: &headers,
+        headers: &HEADERS,
         content_length: None,
         api: "shop",
         operation: None,
         readings: &[],
-    };
+    }
+}
+
+fn judged(config: &Config, identity: Option<&Identity>, demands: &[Option<&Demand>]) -> Verdict {
     let ways = identity.map_or_else(Ways::default, |one| Ways::of(&[one.proved_by]).unwrap());
     Scopes::new(config)
         .unwrap()
-        .decide(&view, Shown { identity, ways }, demands)
+        .decide(&asked(&Method::GET), Shown { identity, ways }, demands)
 }
 
 fn from_openapi() -> Config {
@@ -180,4 +183,71 @@ fn a_config_that_makes_no_sense_is_refused() {
         ..from_openapi()
     };
     assert_eq!(Scopes::new(&config).unwrap_err().code, "not-a-way");
+}
+
+#[test]
+fn what_is_wanted_is_told_with_what_satisfies_it() {
+    let wanted = demand(&[
+        &[
+            ("oauth", SchemeKind::Token, &["read", "write"]),
+            ("cert", SchemeKind::MutualTls, &[]),
+        ],
+        &[("partner", SchemeKind::Other, &[])],
+    ]);
+    let schemes = vec![SchemeWays {
+        scheme: "partner".to_owned(),
+        ways: vec!["signature".to_owned()],
+    }];
+    let policy = Scopes::new(&Config {
+        schemes,
+        ..from_openapi()
+    })
+    .unwrap();
+    let told = policy.wanted(&asked(&Method::GET), Some(&wanted));
+    assert_eq!(
+        serde_json::to_value(&told).unwrap(),
+        json!([
+            {
+                "words": "`oauth` (read, write) and `cert`",
+                "grounds": ["scope read", "scope write"],
+                "all": [
+                    {"scheme": "oauth", "ways": ["introspection", "jwt", "session"], "scopes": ["read", "write"]},
+                    {"scheme": "cert", "ways": ["mtls"], "scopes": []},
+                ],
+            },
+            {
+                "words": "`partner`",
+                "grounds": ["scheme partner"],
+                "all": [{"scheme": "partner", "ways": ["signature"], "scopes": []}],
+            },
+        ])
+    );
+    let met = |names: &[&str]| -> Vec<bool> {
+        let shown = Ways::of(names).unwrap();
+        told.iter().map(|one| one.is_met_by(shown)).collect()
+    };
+    assert_eq!(met(&["jwt"]), [false, false]);
+    assert_eq!(met(&["jwt", "mtls"]), [true, false]);
+    assert_eq!(met(&["signature"]), [false, true]);
+}
+
+#[test]
+fn a_scope_that_is_named_is_wanted_of_any_credential() {
+    let opens = ["read", "admin"].map(|scope| Opening {
+        scope: scope.to_owned(),
+        what: vec![Only {
+            methods: vec!["GET".to_owned()],
+            ..Only::default()
+        }],
+    });
+    let config = Config {
+        opens: opens.to_vec(),
+        ..Config::default()
+    };
+    let policy = Scopes::new(&config).unwrap();
+    let told = policy.wanted(&asked(&Method::GET), None);
+    let words: Vec<&str> = told.iter().map(|one| &*one.words).collect();
+    assert_eq!(words, ["`read`", "`admin`"]);
+    assert!(told[0].is_met_by(Ways::of(&["basic"]).unwrap()));
+    assert!(policy.wanted(&asked(&Method::POST), None).is_empty());
 }

@@ -5,11 +5,15 @@ use lockgate_policy::cedar::{Around, Cedar};
 use lockgate_policy::objects::{Asked, Objects};
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::{Demand, Scopes, Shown};
-use lockgate_policy::{Answers, Denial, Mode, PolicyError, RequestView, Verdict};
+use lockgate_policy::{Answers, Denial, Mode, PolicyError, RequestView, Verdict, Waiver};
 
 use super::{Judging, Owned};
 use crate::reasons;
 use crate::snapshot::{Policy, Rule, Step};
+
+mod access;
+
+pub use access::{Access, Behind, MayCall, Said, Way};
 
 impl Judging<'_, '_, '_> {
     pub(super) fn authorize(&mut self, rule: &Rule) -> Verdict {
@@ -40,12 +44,18 @@ impl Judging<'_, '_, '_> {
 
     /// Whether it is open to anyone, whatever it might be taken for.
     fn is_open(&self, rule: &Rule) -> bool {
+        self.opened(rule).is_some()
+    }
+
+    /// What opens it to anyone.
+    fn opened<'r>(&self, rule: &'r Rule) -> Option<&'r Waiver> {
         let Rule::Known { open, .. } = rule else {
-            return false;
+            return None;
         };
         let view = self.view();
         open.iter()
-            .any(|open| open.waiver.holds(self.now_ms) && open.meant.cover(&view))
+            .find(|open| open.waiver.holds(self.now_ms) && open.meant.cover(&view))
+            .map(|open| &open.waiver)
     }
 
     /// Whether a policy that entitles to something says anything of this.
