@@ -145,9 +145,7 @@ def wanted_rule_files(rule_set: bytes) -> list[str]:
 def rule_language() -> list[dict[str, Any]]:
     """Every word of the rule language: its kind, its name, what it does, and whether it does so here."""
 
-def access(
-    bundle: bytes, *, request: dict[str, Any] | None = None, now_ms: int | None = None
-) -> list[dict[str, Any]]:
+def access(bundle: bytes, *, request: dict[str, Any] | None = None, now_ms: int | None = None) -> list[dict[str, Any]]:
     """Say who may call what under a bundle: a row for each operation, or for each part that rules name.
 
     With a request, as `Engine.evaluate` takes it, who may make that: one row, or none where it comes to no API.

@@ -178,7 +178,7 @@ def offline(
         sessions = _sessions(request, document, explained["route"])
         if carried or tokens or sessions or _takes_published(document, explained["route"]):
             there = known()
-            facts = _facts(carried, tokens, sessions, there)
+            facts = facts_of(carried, tokens, sessions, there)
             engine = Engine(text, facts=facts, pepper=there.pepper, plugins=plugins)
             explained = engine.evaluate(request)
         if any(step["reason"] in UNASKED for step in explained["steps"]):
@@ -448,7 +448,7 @@ def _tokens(request: Mapping[str, Any]) -> set[str]:
     return {token for _, value in request["headers"] for token in TOKEN.findall(value)}
 
 
-def _facts(
+def facts_of(
     carried: Iterable[str], tokens: Iterable[str], sessions: Iterable[tuple[str, str]], known: Known
 ) -> list[bytes]:
     """What a gate would know of these credentials. Only they are looked up: a million need not be loaded."""

@@ -6,21 +6,18 @@ import contextlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lockgate.cli._known import known, store_of
 from lockgate.cli._report import Json, leave, load_or_exit
 from lockgate.cli._state import StateDir, state_path
 
 if TYPE_CHECKING:
     from lockgate.admin.explain import Asked
-    from lockgate.admin.keys import KnownKeys
-    from lockgate.admin.store import Store
     from lockgate.config import Loaded
-    from lockgate.state import StateFolder
 
 
 def explain(
@@ -139,29 +136,18 @@ def explain(
 
 def _offline(config: Path, folder: Path, asked: Asked) -> tuple[dict[str, Any], dict[str, Any]]:
     """The explanation, and the bundle that it is by."""
-    from lockgate.admin.explain import Known, UnreadableError, offline
-    from lockgate.admin.keys import KnownKeys
+    from lockgate.admin.explain import UnreadableError, offline
     from lockgate.admin.responders import asked_once
-    from lockgate.state import StateError, StateFolder
+    from lockgate.state import StateError
 
     loaded = load_or_exit(config)
     bundle: dict[str, Any] = {**loaded.compile(0, 0)}
     try:
         with contextlib.ExitStack() as stack:
-
-            def known() -> Known:
-                if not folder.is_dir():
-                    # Without a state folder there is no pepper, so no key can be known.
-                    return Known(None, bytes(32), _key_sets(loaded, None))
-                state = StateFolder.existing(folder)
-                store = _store(state, stack)
-                keys = None if store is None else KnownKeys(store)
-                return Known(keys, state.pepper(), _key_sets(loaded, keys))
-
             explained = offline(
                 json.dumps(bundle),
                 asked,
-                known,
+                lambda: known(loaded, folder, stack),
                 lambda clients, shown: asked_once(loaded.outgoing, clients, shown),
                 loaded.managed.ended,
                 lambda issuer, token: _asked(loaded, issuer, token),
@@ -184,29 +170,6 @@ def _asked(loaded: Loaded, name: str, token: str) -> tuple[str | None, str | Non
     return told.answer, told.why
 
 
-def _key_sets(loaded: Loaded, known: KnownKeys | None) -> list[dict[str, Any]]:
-    """The issuers' keys: those in files as they are now, the others as the control process fetched them last."""
-    from lockgate._native import LockgateError
-    from lockgate.config.issuers import keys_in_file
-
-    found = {keys["issuer"]: keys for keys in (known.key_sets() if known is not None else ())}
-    for origin in loaded.key_origins:
-        if origin.kind == "file":
-            with contextlib.suppress(OSError, ValueError, LockgateError):
-                found[origin.name] = keys_in_file(origin, time.time_ns() // 1_000_000)
-    return list(found.values())
-
-
-def _store(state: StateFolder, stack: contextlib.ExitStack) -> Store | None:
-    """The database, read beside whatever runs."""
-    from lockgate.admin.store import Store
-
-    store = Store.beside(state.database)
-    if store is not None:
-        stack.callback(store.close)
-    return store
-
-
 def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
     """From the segments themselves: a request is explained whether or not anything runs."""
     from lockgate.admin.bundles import text_of
@@ -226,7 +189,7 @@ def _of_request(folder: Path, request_id: str) -> dict[str, Any]:
             "them: ask there, with --state, where it is another; what runs inside an application writes none."
         )
     with contextlib.ExitStack() as stack:
-        store = _store(state, stack)
+        store = store_of(state, stack)
         bundle = None if store is None else text_of(store, event["bundle"])
         return of_event(event, bundle, faults(state, event))
 

@@ -76,7 +76,7 @@ def test(
 
     run = Run(loaded.compile(0, 0), cases, loaded.document.sign_in)
     results = _run(run, quiet=as_json, verbose=verbose)
-    met = measure(run.outline(), run.explained)
+    met = measure(run.outline(), run.explained, run.parts())
     if junit is not None:
         _write_junit(junit, results, run.bundle)
     failed = any(not result.passed for result in results)
@@ -187,7 +187,12 @@ def _sum_up(results: Sequence[Result], met: Coverage, *, listed: bool, least: fl
     if broken:
         said.insert(0, renderer.paint(f"{count(broken, 'case')} could not be run", "error"))
     typer.echo(f"{', '.join(said)}.")
-    kinds = {"routes": ("route",), "operations": ("operation",), "verdicts of policies": ("allows", "refuses")}
+    kinds = {
+        "routes": ("route",),
+        "operations": ("operation",),
+        "verdicts of policies": ("allows", "refuses"),
+        "roles and scopes": ("rule",),
+    }
     parts = [f"{got} of {total} {what}" for what, kind in kinds.items() for got, total in [met.of(*kind)] if total]
     typer.echo(f"Covered: {math.floor(met.percent)} % ({', '.join(parts)}).")
     if least is not None and met.percent < least:

@@ -1,9 +1,9 @@
-"""What of a configuration the cases have met: each route, and each policy letting through and refusing."""
+"""What of a configuration the cases have met: routes, policies letting through and refusing, and what entitles."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,19 +20,24 @@ class Met:
     """Something that a case can meet, and whether one did."""
 
     kind: str
-    """`route`, `operation`, `allows` or `refuses`."""
+    """`route`, `operation`, `allows`, `refuses` or `rule`."""
     api: str
     what: str
     met: bool
     place: str
     names: tuple[str, ...] = ()
     """What the configuration calls a policy of which there are several."""
+    let_in: bool = True
+    """Of a rule, whether it was the reason that a case was let in; it is met once one was also refused without it."""
 
     @property
     def words(self) -> str:
         """What is missing, for a person."""
         if self.kind in {"route", "operation"}:
             return f"no case goes to {self.kind} {self.what} of {self.api}"
+        if self.kind == "rule":
+            lacking = "refused for want of" if self.let_in else "let in by"
+            return f"no case is {lacking} {self.what} of {self.api}"
         verb = "lets through" if self.kind == "allows" else "refuses"
         called = f" ({', '.join(self.names)})" if self.names else ""
         return f"no case that {self.what}{called} of {self.api} {verb}"
@@ -78,12 +83,17 @@ class Coverage:
             "routes": self.of("route"),
             "operations": self.of("operation"),
             "policies": self.of("allows", "refuses"),
+            "rules": self.of("rule"),
             "missing": [point.as_json() for point in self.missing],
         }
 
 
-def measure(outline: Iterable[Mapping[str, Any]], explained: Iterable[Mapping[str, Any]]) -> Coverage:
-    """Hold what was met against what there is."""
+def measure(
+    outline: Iterable[Mapping[str, Any]],
+    explained: Sequence[Mapping[str, Any]],
+    parts: Iterable[Mapping[str, Any]] = (),
+) -> Coverage:
+    """Hold what was met against what there is; `parts` are who may call what (`lockgate._native.access`)."""
     routes: set[tuple[str, str]] = set()
     operations: set[tuple[str, str]] = set()
     said: set[tuple[str, int, str]] = set()
@@ -100,7 +110,7 @@ def measure(outline: Iterable[Mapping[str, Any]], explained: Iterable[Mapping[st
                 said.add((api, number, "allows"))
             elif step["verdict"] in REFUSED:
                 said.add((api, number, "refuses"))
-    return Coverage(list(_points(outline, routes, operations, said)))
+    return Coverage([*_points(outline, routes, operations, said), *_rules(parts, explained)])
 
 
 def _points(
@@ -129,6 +139,54 @@ def _points(
             if step["policy"] == "redirect" and step["mode"] == "enforce":
                 break  # It lets nothing come to what stands behind it.
     yield from policies.values()
+
+
+def _rules(parts: Iterable[Mapping[str, Any]], explained: Sequence[Mapping[str, Any]]) -> Iterator[Met]:
+    """Each role and each scope that lets somebody in: was it the reason, and was somebody refused for want of it?"""
+    let_in: set[tuple[str, str]] = set()
+    withheld: set[tuple[str, str]] = set()
+    for told in explained:
+        api = _called(told["route"]) if told["route"] is not None else ""
+        for step in told["steps"]:
+            if told["verdict"] != "deny":
+                let_in.update((api, ground) for ground in step["grounds"])
+            if step["verdict"] in REFUSED:
+                withheld.update((api, ground) for ground in step.get("enough", ()))
+    # What an API says for all its routes stands in one place, and is met once.
+    there: dict[tuple[str, tuple[object, ...]], tuple[Mapping[str, Any], dict[str, None]]] = {}
+    for part in parts:
+        for rule in part["rules"] if part["who"] == "entitled" else ():
+            for ground in _grounds(rule) if rule["mode"] == "enforce" and not rule["free"] else ():
+                place = (ground, (rule["policy"], *rule["span"].values()))
+                there.setdefault(place, (rule, {}))[1][_called(part)] = None
+    for (what, _), (rule, apis) in there.items():
+        by = any((api, what) in let_in for api in apis)
+        without = any((api, what) in withheld for api in apis)
+        yield Met("rule", next(iter(apis)), what, by and without, _place(rule["span"]), let_in=by)
+
+
+def _grounds(rule: Mapping[str, Any]) -> Iterator[str]:
+    """What can be the reason to let somebody in.
+
+    Roles that are only included, nobody has; and of two credentials that are enough the less demanding one comes first.
+    """
+    for role in rule["roles"]:
+        if role["given"]:
+            yield from role["grounds"]
+    ways = [way for way in rule["ways"] if way["fits"]]
+    for number, way in enumerate(ways):
+        if not any(_asks_less(other, way) for other in ways[:number]):
+            yield from way["grounds"]
+
+
+def _asks_less(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether whoever meets the other meets this one."""
+
+    def covers(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+        ways = wanted["ways"] is None or (shown["ways"] is not None and set(shown["ways"]) <= set(wanted["ways"]))
+        return ways and set(wanted["scopes"]) <= set(shown["scopes"])
+
+    return all(any(covers(wanted, shown) for shown in other["all"]) for wanted in one["all"])
 
 
 def _policy(kind: str, api: str, step: Mapping[str, Any], *, met: bool) -> Met:

@@ -35,7 +35,7 @@ class ScratchKeys:
         key, digest = mint_key(PEPPER, "test")
         if not wanted.unknown:
             number = len(self.facts) + 1
-            record = {
+            record: dict[str, Any] = {
                 "id": f"key_case{number}",
                 "digest": digest,
                 "owner": wanted.owner,
@@ -43,6 +43,8 @@ class ScratchKeys:
                 "expires_ms": ENDED_MS if wanted.expired else None,
                 "revoked": wanted.revoked,
             }
+            if wanted.scopes is not None:
+                record["scopes"] = wanted.scopes
             fact = {"seq": number, "at_ms": 1, "kind": "key.put", "key": record}
             self.facts.append(json.dumps(fact).encode())
         return key

@@ -218,6 +218,9 @@ class Key(Settings):
     apis: list[Name] | None = Field(
         default=None, description="The APIs that it opens; left out, all.", examples=[["shop"]]
     )
+    scopes: list[Text] | None = Field(
+        default=None, description="What it was given; left out, nothing.", examples=[["orders:read"]]
+    )
     revoked: Flag = Field(default=False, description="It has been taken away.", examples=[True])
     expired: Flag = Field(default=False, description="Its time is over.", examples=[True])
     unknown: Flag = Field(default=False, description="A well-formed key that was never made here.", examples=[True])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lockgate._native import Engine, LockgateError, Plugins
+from lockgate._native import Engine, LockgateError, Plugins, access
 from lockgate.config.model_sign_in import SignIn
 from lockgate.plugin.launch import COMMAND
 from lockgate.rehearsal.asked import Explanation, NoListenerError, arrives_at, explanation, other_methods
@@ -138,6 +138,10 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
             bundle = ScratchTokens(self.bundle, Path(folder)).instead(self.bundle)
             return Engine(json.dumps(ScratchSigners(Path(folder)).instead(bundle)).encode()).outline()
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Who may call what under this configuration."""
+        return access(json.dumps(self.bundle).encode())
 
     def _told(
         self, engine: Engine, one: Read, key: str | None, scratch: tuple[ScratchTokens, ScratchSigners]

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from lockgate import __version__
 from lockgate.admin.api import (
+    access,
     apis,
     certificates,
     config,
@@ -34,6 +35,7 @@ RESOURCES = (
     status,
     routes,
     apis,
+    access,
     issuers,
     certificates,
     keys,

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 TYPE_BASE = "/v1/problems/"
 
 CODES: Mapping[str, tuple[int, str]] = {
+    "access-unknown": (404, "The configuration has no such API or operation"),
     "admin-body-malformed": (422, "The request's body or parameters are not as they should be"),
     "admin-body-too-large": (413, "The request's body is too large"),
     "admin-credential-missing": (401, "The admin credential is missing"),
