@@ -94,6 +94,7 @@ def test_what_entitles_is_told_of_and_written_down(gate: Gate, auto: AutoUpstrea
     assert (event["grounds"], event["app"]) == (["role manager"], "crm")
     robot = shop.key("DELETE", "/orders/7", "key_robot", scopes=["orders:all"])
     assert (robot.status, gate.event(robot.id)["grounds"]) == (200, ["role robot"])
+    before = gate.count("lockgate_policy_verdicts_total", policy="roles", outcome="deny")
     refused = shop.key("GET", "/orders/7", "key_none")
     assert (refused.status, refused.reason) == (403, "role-missing")
     assert refused.problem["detail"] == "it takes one of the roles `robot`, `viewer`"

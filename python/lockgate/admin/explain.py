@@ -40,6 +40,9 @@ ALERT: Final = "the handshake ends with an alert"
 UNASKED: Final = frozenset({"introspection-unavailable", "basic-unavailable"})
 """What the engine says of a token that nobody was asked about."""
 
+GROUNDS: Final = {"roles": ("role ",), "scopes": ("scope ", "scheme ", "the document")}
+"""How each policy's grounds begin: an event has those of all in one list."""
+
 NAMED_MOST: Final = 5
 """Names of certificates that a refusal tells of."""
 
@@ -231,6 +234,7 @@ def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = 
                 "phase": step["phase"] if step else "",
                 "verdict": verdict["outcome"],
                 "reason": verdict.get("reason"),
+                "grounds": _grounds(verdict["policy"], event),
                 "span": step["span"] if step else None,
             }
             for verdict, step in zip_longest(event["verdicts"], outlined.get("steps", []))
@@ -259,6 +263,12 @@ def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = 
         "bundle": event["bundle"],
         "bundle_kept": bundle is not None,
     }
+
+
+def _grounds(policy: str, event: dict[str, Any]) -> list[str]:
+    """What entitled the caller, as one of the policies says it."""
+    words = GROUNDS.get(policy, ())
+    return [ground for ground in event.get("grounds", ()) if ground.startswith(words)] if words else []
 
 
 def _asked_upstream(event: dict[str, Any]) -> dict[str, Any]:

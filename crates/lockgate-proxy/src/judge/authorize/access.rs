@@ -165,7 +165,9 @@ impl<'s> Judging<'s, '_, '_> {
         let said = api.steps.iter().filter_map(|step| match &step.policy {
             Policy::Scopes(policy) => self.of_scopes(step, policy, &shown),
             Policy::Roles(policy) => self.of_roles(step, policy),
-            _ => None,
+            Policy::Authorize(_) => None,
+            // What is not asked here may still decide: nobody is told that everyone may.
+            other => other.authorizes().then(|| Said::of(step, self.now_ms)),
         });
         said.collect()
     }
