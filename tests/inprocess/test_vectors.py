@@ -54,6 +54,7 @@ def test_every_room_is_there() -> None:
         "roles",
         "scopes",
         "cedar",
+        "objects",
     }
     assert set(ROOMS) >= (set(_native.policies()) - elsewhere) | {
         "operation",

@@ -31,7 +31,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision, EntityTypeName, Response};
+use cedar_policy::{AuthorizationError, Authorizer, Decision, Effect, EntityTypeName, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +172,17 @@ impl Cedar {
         let mut all = self.operations.values();
         all.any(|asked| {
             asked.used.has("context.network.country") || asked.used.has("context.network.system")
+        })
+    }
+
+    /// Whether a policy may permit a request, whoever asks.
+    #[must_use]
+    pub fn may_permit(&self, view: &RequestView<'_>) -> bool {
+        let asked = self.operations.get(operation(view));
+        asked.is_some_and(|asked| {
+            let named = asked.by_role.iter().map(|(_, set)| set);
+            let mut policies = named.chain([&asked.general]).flat_map(|set| set.policies());
+            policies.any(|policy| policy.effect() == Effect::Permit)
         })
     }
 

@@ -144,6 +144,13 @@ impl Objects {
         self.answer_bytes
     }
 
+    /// Whether a rule is for a request.
+    #[must_use]
+    pub fn is_for(&self, view: &RequestView<'_>) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.meant.iter().any(|meant| meant.hold(view)))
+    }
+
     /// Whether a rule looks at answers.
     #[must_use]
     pub fn judges_answers(&self) -> bool {

@@ -40,7 +40,7 @@ ALERT: Final = "the handshake ends with an alert"
 UNASKED: Final = frozenset({"introspection-unavailable", "basic-unavailable"})
 """What the engine says of a token that nobody was asked about."""
 
-GROUNDS: Final = {"roles": ("role ",), "scopes": ("scope ", "scheme ", "the document")}
+GROUNDS: Final = {"roles": ("role ",), "scopes": ("scope ", "scheme ", "the document"), "cedar": ("policy ",)}
 """How each policy's grounds begin: an event has those of all in one list."""
 
 NAMED_MOST: Final = 5

@@ -97,6 +97,9 @@ def _else(row: Row, *, ruled: bool) -> list[str]:
         lines.append("not asked: no request for it could be made up")
     elif ruled and not row.holders():
         lines.append("of any role")
+    silent = (said for said in row.rules if said.mode == "enforce" and not (said.roles or said.ways or said.free))
+    # What decides by more than roles and scopes has no column of its own.
+    lines += [f"whom {said.policy} lets in" for said in silent if row.who == "entitled"]
     if not row.proved and row.who != "anyone":
         lines.append("not even that is enforced")
     lines += [f"{said.policy}: {said.mode}" for said in row.rules if said.mode != "enforce"]

@@ -170,6 +170,12 @@ def _needs(
                 f"the API {api['name']!r} asks from which device it is called (`device`), which a control process "
                 "knows for gates: run a gate before the application"
             )
+        objects = api["policies"].get("objects")
+        if objects is not None and any("answer" in rule["whose"] for rule in objects["config"]["rules"]):
+            raise ValueError(
+                f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate holds "
+                "until it is known whose they are: run a gate before the application"
+            )
         for way in api["policies"]["authenticate"]:
             if "introspection" in way:
                 raise ValueError(

@@ -367,3 +367,26 @@ def test_a_key_that_there_is_not_is_2(folder: Path) -> None:
     ended = lockgate("access", "of", "--key", "key_w5k2xlcris2uirba4wl3", cwd=folder)
     assert (ended.code, ended.out) == (2, "")
     assert "key_w5k2xlcris2uirba4wl3" in ended.err or "no key" in ended.err.lower()
+
+
+def test_what_policies_and_rules_of_ownership_do_is_told(tmp_path: Path) -> None:
+    (tmp_path / "openapi.yaml").write_text(yaml.safe_dump(OPENAPI), encoding="utf-8")
+    (tmp_path / "orders.cedar").write_text('permit(principal, action in Action::"GET", resource);', encoding="utf-8")
+    objects = [{"operations": ["getOrder"], "response": "/customer", "must_equal": "owner"}]
+    api = {
+        "path": "/orders",
+        "openapi": "openapi.yaml",
+        "upstream": "http://127.0.0.1:9000",
+        "authenticate": ["api_key"],
+        "authorize": {"cedar": "orders.cedar", "objects": objects},
+    }
+    config = tmp_path / "lockgate.yaml"
+    config.write_text(yaml.safe_dump({"version": 1, "apis": {"orders": api}}), encoding="utf-8")
+    rows = {row.operation: row for row in matrix(json.dumps(load(config).compile(1, 1))).rows}
+    assert rows["getOrder"].who == "entitled"
+    assert [one.policy for one in rows["getOrder"].behind] == ["objects"]
+    assert rows["listOrders"].behind == []
+    assert (rows["createOrder"].who, rows["createOrder"].reason) == ("nobody", "cedar-not-permitted")
+    shown = lockgate("access", "matrix", cwd=tmp_path).out
+    assert "whom cedar lets in" in shown
+    assert "then objects" in shown

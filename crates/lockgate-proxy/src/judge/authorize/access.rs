@@ -1,6 +1,7 @@
 //! Who may call what a request is for, whoever made it: the policies are asked about somebody
 //! of whom nothing is known, and about what would let others in.
 
+use lockgate_policy::cedar;
 use lockgate_policy::roles::{self, Holder, Roles};
 use lockgate_policy::scopes::{self, Demand, Scopes, Shown, Wanted};
 use lockgate_policy::ways::Ways;
@@ -165,7 +166,15 @@ impl<'s> Judging<'s, '_, '_> {
         let said = api.steps.iter().filter_map(|step| match &step.policy {
             Policy::Scopes(policy) => self.of_scopes(step, policy, &shown),
             Policy::Roles(policy) => self.of_roles(step, policy),
-            Policy::Authorize(_) => None,
+            Policy::Cedar(policy) => {
+                let permits = policy.may_permit(&self.view());
+                Some(Said {
+                    closed: (!permits).then_some(&cedar::NOT_PERMITTED),
+                    ..Said::of(step, self.now_ms)
+                })
+            }
+            // Whose it is takes away from what the others open.
+            Policy::Authorize(_) | Policy::Objects(_) => None,
             // What is not asked here may still decide: nobody is told that everyone may.
             other => other.authorizes().then(|| Said::of(step, self.now_ms)),
         });
@@ -230,6 +239,7 @@ impl<'s> Judging<'s, '_, '_> {
         let view = self.view();
         let asks = |step: &&Step| match &step.policy {
             Policy::Device(_) => true,
+            Policy::Objects(policy) => policy.is_for(&view),
             Policy::StepUp(policy) => {
                 let verdict = policy.decide(&view, Some(&stranger()), self.now_ms);
                 matches!(verdict, Verdict::Deny(_))
