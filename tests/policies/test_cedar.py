@@ -25,6 +25,7 @@ ROLES = {
     "support": {"who": {"claim": "groups", "contains": "support"}},
     "manager": {"who": {"claim": "groups", "contains": "manager"}, "includes": ["support"]},
 }
+JSON = ("Content-Type", "application/json")
 SAME_SITE = ("Sec-Fetch-Site", "same-origin")
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -121,7 +122,7 @@ def test_the_engine(case: Case, tmp_path: Path) -> None:
             "method": case.get("method", "GET"),
             "target": case.get("target", "/orders/7"),
             "peer": "127.0.0.1",
-            "headers": [("Host", "a.example"), SAME_SITE, session(case.get("claims", {}))],
+            "headers": [("Host", "a.example"), SAME_SITE, JSON, session(case.get("claims", {}))],
             "body": body,
         },
         now_ms=bundles.now_ms(),
@@ -141,6 +142,7 @@ def orders(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> Entitled:
 def post(orders: Entitled, body: bytes, *headers: str, **claims: Any) -> Message:
     bearer = f"Authorization: {orders.tokens.bearer(2**31, **claims)}"
     with orders.gate.client() as client:
+        headers = ("Content-Type: application/json", *headers)
         client.send(request("/orders", bearer, *headers, method="POST", body=body))
         return client.message()
 
@@ -253,6 +255,34 @@ def test_permissions_are_groups_of_operations(tmp_path: Path) -> None:
     assert explained(bundle, "GET", "/orders/7", session({}))["verdict"] == "allow"
     answer = explained(bundle, "POST", "/orders", session({}), SAME_SITE)
     assert answer["reason"]["code"] == "cedar-not-permitted"
+
+
+def test_a_permission_is_all_that_its_parts_are(tmp_path: Path) -> None:
+    policies = 'permit(principal, action, resource); forbid(principal, action in Action::"danger", resource);'
+    authorize = {"cedar": "orders.cedar", "permissions": {"danger": ["POST /orders", "/orders/{id}"]}}
+    bundle = compiled(tmp_path, people(authorize, **written(tmp_path, policies)))
+    for method, target in (("POST", "/orders"), ("GET", "/orders/7")):
+        answer = explained(bundle, method, target, session({}), SAME_SITE)
+        assert answer["reason"]["code"] == "cedar-forbidden"
+    assert explained(bundle, "GET", "/orders", session({}))["verdict"] == "allow"
+    authorize["permissions"] = {"danger": ["POST /orders/{number}/refunds"]}
+    with pytest.raises(ConfigErrors) as errors:
+        compiled(tmp_path, people(authorize, **written(tmp_path, policies)))
+    assert [error.code for error in errors.value.errors] == ["cedar-permission"]
+
+
+@pytest.mark.parametrize("body", [b'{"customer":"ann","Amount":9999}', b'{"customer":"ann","amount":1,"AMOUNT":9999}'])
+def test_a_name_in_other_letters_is_refused(body: bytes, orders: Entitled) -> None:
+    assert post(orders, body).reason == "cedar-unreadable"
+
+
+def test_a_target_is_compared_as_it_is_matched(tmp_path: Path) -> None:
+    policies = (
+        'permit(principal, action, resource); forbid(principal, action, resource) when { resource.target like "*:x" };'
+    )
+    bundle = compiled(tmp_path, people({"cedar": "orders.cedar"}, **{**written(tmp_path, policies), "api": {}}))
+    for target in ("/orders/5:x", "/orders/5%3Ax"):
+        assert explained(bundle, "GET", target, session({}))["reason"]["code"] == "cedar-forbidden", target
 
 
 def test_without_a_document_methods_are_actions(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import yaml
 from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Message, answer, chunked, request
+from lockgate import _native
 from lockgate.config import ConfigErrors
 from policies.entitled import Entitled, compiled, document, explained, people, session, step
+from policies.test_session import PEPPER
 from support.vectors import Case, cases, name
 
 CASES = cases("objects")
@@ -174,7 +176,7 @@ def test_what_the_client_has_already_is_asked_anew(gate: Gate, tmp_path: Path) -
 def post(shop: Entitled, target: str, body: bytes, **claims: Any) -> Message:
     bearer = f"Authorization: {shop.tokens.bearer(2**31, **claims)}"
     with shop.gate.client() as client:
-        client.send(request(target, bearer, method="POST", body=body))
+        client.send(request(target, bearer, "Content-Type: application/json", method="POST", body=body))
         return client.message()
 
 
@@ -254,7 +256,8 @@ def test_the_engine(case: Case, tmp_path: Path) -> None:
     config["rules"][0] |= {"whose": whose, "must": case["must"], "hidden": case.get("hidden", False)}
     who = session({"sub": "ann", "accounts": ["a1", "a2"]})
     body = case["body"].encode() if "body" in case else None
-    answer_ = explained(bundle, case.get("method", "GET"), case["target"], who, SAME_SITE, body=body)
+    more = (who, SAME_SITE, ("Content-Type", "application/json"))
+    answer_ = explained(bundle, case.get("method", "GET"), case["target"], *more, body=body)
     assert step(answer_, "objects")[:2] == (case["verdict"], case.get("reason"))
 
 
@@ -263,7 +266,7 @@ def test_the_engine(case: Case, tmp_path: Path) -> None:
     [
         ({"operations": ["deleteOrder"], "response": "/customer", "must_equal": "owner"}, "objects-too-late"),
         ({"operations": ["DELETE"], "response": "/customer", "must_equal": "owner"}, "objects-too-late"),
-        ({"operations": ["/orders"], "response": "/customer", "must_equal": "owner"}, "objects-too-late"),
+        ({"operations": ["/orders/**"], "response": "/customer", "must_equal": "owner"}, "objects-too-late"),
         ({"operations": "*", "response": "/customer", "must_equal": "owner"}, "objects-too-late"),
         ({"operations": ["getOrder"], "path": "customer", "must_equal": "owner"}, "objects-path"),
         ({"operations": ["GET"], "path": "customer", "must_equal": "owner"}, "objects-path"),
@@ -285,3 +288,67 @@ def test_a_rule_that_makes_no_sense_is_refused(rule: dict[str, Any], code: str, 
     with pytest.raises(ConfigErrors) as errors:
         compiled(tmp_path, document(**held_to(tmp_path, [rule])))
     assert [error.code for error in errors.value.errors] == [code]
+
+
+@pytest.mark.parametrize("target", ["/orders/7", "/orders/7/", "/Orders/7", "/orders/%37", "/ORDERS/7/"])
+def test_no_spelling_of_a_path_gets_around_a_rule(target: str, tmp_path: Path) -> None:
+    rule = {"operations": "GET /orders/{id}", "query": "customer", "must_equal": "claim:sub"}
+    said = people({"allow": "authenticated", "objects": [rule]}, api={"path": "/"})
+    answer_ = explained(compiled(tmp_path, said), "GET", f"{target}?customer=bob", session({"sub": "ada"}))
+    assert answer_["reason"]["code"] == "object-not-own"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["Customer=bob&customer=ada", "customer=ada&customer[]=bob", "customer=ada&customer[0]=bob", "CUSTOMER=bob"],
+)
+def test_a_name_that_frameworks_take_for_another_is_refused(query: str, tmp_path: Path) -> None:
+    rule = {"operations": "*", "query": "customer", "must_equal": "claim:sub"}
+    bundle = compiled(tmp_path, people({"allow": "authenticated", "objects": [rule]}))
+    answer_ = explained(bundle, "GET", f"/orders?{query}", session({"sub": "ada"}))
+    assert answer_["reason"]["code"] == "object-unreadable"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", '{"customer":"ada","x":"&customer=bob&"}'),
+        ("text/plain", '{"customer":"ada"}'),
+        ("application/json; charset=utf-16", '{"customer":"ada"}'),
+        ("application/json", '{"customer":"ada","Customer":"bob"}'),
+    ],
+)
+def test_a_body_that_could_be_something_else_is_refused(kind: str, body: str, tmp_path: Path) -> None:
+    rule = {"operations": "POST", "body": "/customer", "must_equal": "claim:sub"}
+    bundle = compiled(tmp_path, people({"allow": "authenticated", "objects": [rule]}))
+    who = (session({"sub": "ada"}), SAME_SITE, ("Content-Type", kind))
+    answer_ = explained(bundle, "POST", "/orders", *who, body=body.encode())
+    assert answer_["reason"]["code"] == "object-unreadable"
+
+
+NESTED = [
+    '{"orders":[{"id":7,"card":"of bob"},{"lines":[{"customer":"ann"}]}]}',
+    '{"orders":[{"id":7,"card":"of bob"}]}',
+    '{"orders":[{"lines":[],"card":"of bob"}]}',
+    '{"orders":[{"lines":null,"card":"of bob"}]}',
+    '{"orders":[{"lines":{"customer":"ann"},"card":"of bob"}]}',
+]
+
+
+@pytest.mark.parametrize("body", NESTED)
+@pytest.mark.parametrize("filtered", [True, False])
+def test_an_item_that_says_nothing_is_nobodys(body: str, filtered: bool, gate: Gate, tmp_path: Path) -> None:
+    place = {"response": "/orders/*/lines/*/customer", "must_equal": "claim:sub", "filter": filtered}
+    with AutoUpstream(lambda _: answer(body.encode())) as upstream:
+        rules = [{"operations": "listOrders", **place}]
+        shop = Entitled(gate, upstream.port, tmp_path, document(**held_to(tmp_path, rules)))
+        got = shop.token("GET", "/orders", sub="ann")
+    assert b"of bob" not in got.body
+    assert got.status == (200 if filtered else 403)
+
+
+def test_an_applications_process_refuses_rules_that_look_at_answers(tmp_path: Path) -> None:
+    rule = {"operations": "GET", "response": "/customer", "must_equal": "claim:sub"}
+    bundle = compiled(tmp_path, document({"allow": "authenticated", "objects": [rule]}))
+    with pytest.raises(_native.LockgateError, match="look at answers"):
+        _native.InProcess(json.dumps(bundle).encode(), pepper=PEPPER)

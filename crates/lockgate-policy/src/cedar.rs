@@ -201,10 +201,11 @@ impl Cedar {
             return Ok(Verdict::Deny(Denial::new(&NOT_PERMITTED)));
         };
         // For each reader it would be another thing that is asked for.
+        let by_path = asked.used.has("resource.path") || asked.used.has("resource.target");
         if view
             .readings
             .iter()
-            .any(|one| one.operation.as_deref() != view.operation)
+            .any(|one| by_path || one.operation.as_deref() != view.operation)
         {
             let denial =
                 Denial::new(&UNREADABLE).detail("its path can be taken for another operation's");

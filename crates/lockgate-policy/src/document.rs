@@ -1,9 +1,10 @@
 //! A JSON document that policies judge by: read so that no other reader can take it for another.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::HeaderMap;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -47,6 +48,11 @@ pub fn read(content: &Content, headers: &HeaderMap, most: u64) -> Result<Option<
     if bytes.is_empty() {
         return Ok(None);
     }
+    if !says_json(headers) {
+        return Err(Unfit::Told(
+            "its `Content-Type` does not say that its body is JSON".into(),
+        ));
+    }
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Unfit::Told("its body is packed".into()));
@@ -57,6 +63,38 @@ pub fn read(content: &Content, headers: &HeaderMap, most: u64) -> Result<Option<
             format!("its body is no plain JSON: {wrong}").into(),
         )),
     }
+}
+
+/// Whether a body is said to be JSON, once and in one way: what is called a form is read as one, whatever it looks like.
+fn says_json(headers: &HeaderMap) -> bool {
+    let mut said = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(kind), None) = (said.next(), said.next()) else {
+        return false;
+    };
+    let Ok(kind) = kind.to_str() else {
+        return false;
+    };
+    let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let kind = parts.next().unwrap_or_default();
+    let plain = kind == "application/json"
+        || (kind.starts_with("application/") && kind.ends_with("+json") && !kind.contains(','));
+    plain
+        && parts.all(|part| match part.split_once('=') {
+            Some(("charset", charset)) => ["utf-8", "\"utf-8\""].contains(&charset),
+            _ => !part.starts_with("charset"),
+        })
+}
+
+/// A name as readers take it who do not tell letters apart by their case (Go's `encoding/json`).
+#[must_use]
+pub fn folded(name: &str) -> Cow<'_, str> {
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.to_uppercase().to_lowercase())
 }
 
 /// Reads a JSON document in which no object has a name twice.
@@ -125,11 +163,12 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut all = Map::new();
+        let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Strict)?;
-            if all.insert(name, value).is_some() {
+            if !names.insert(folded(&name).into_owned()) {
                 return Err(A::Error::custom("a name is there twice in one object"));
             }
+            all.insert(name, map.next_value_seed(Strict)?);
         }
         Ok(Value::Object(all))
     }

@@ -26,7 +26,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use lockgate_wire::json::{Places, Scan, Wrong};
+use lockgate_wire::json::{Places, Scan, Wrong, MAX_PLACES};
 use lockgate_wire::query;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,14 @@ impl Objects {
                 "there are {} rules; at most {MAX_RULES} are taken",
                 config.rules.len()
             );
+            return Err(ConfigError::new("too-many-rules", "/rules", message));
+        }
+        let answers = config
+            .rules
+            .iter()
+            .filter(|rule| matches!(rule.whose, Whose::Answer(_)));
+        if answers.count() > MAX_PLACES {
+            let message = format!("at most {MAX_PLACES} rules look at answers");
             return Err(ConfigError::new("too-many-rules", "/rules", message));
         }
         let rules = config.rules.iter().enumerate().map(|(place, rule)| {
@@ -304,19 +312,21 @@ impl Objects {
                 Wrong::Syntax => "it is no JSON",
                 Wrong::Depth => "it is nested too deeply",
                 Wrong::Twice => "a name that says whose it is stands there twice",
+                Wrong::Many => "its lists are too long",
             })
         })?;
         let mut taken = vec![false; scan.items.len()];
         let mut filtered = false;
         for (place, (rule, answer)) in answers().enumerate() {
-            let items: Vec<usize> = scan.items_of(&places, place).collect();
-            let mut own = vec![None; scan.items.len()];
-            items.iter().for_each(|item| own[*item] = Some(false));
+            // An item is the caller's own if it says so, or if one within it does; what says nothing is nobody's.
+            let levels = places.stars(place);
+            let level = |item: usize| levels.iter().position(|node| *node == scan.node_of(item));
+            let mut own = vec![false; scan.items.len()];
             let (mut said, mut others) = (false, false);
             for found in scan.found.iter().filter(|found| found.place == place) {
                 let holds = rule.must.hold_of(&pending.identity, &found.value);
-                match found.item.and_then(|item| own[item].as_mut()) {
-                    Some(own) => *own = holds,
+                match found.item.filter(|item| level(*item).is_some()) {
+                    Some(item) => own[item] |= holds && level(item) == levels.len().checked_sub(1),
                     // It stands in no list, or in place of one.
                     None => others |= !holds,
                 }
@@ -326,8 +336,18 @@ impl Objects {
                 let words = format!("it has no `{}`", answer.pointer);
                 return Err(told(rule, words.into()));
             }
-            let lacking = items.into_iter().filter(|item| own[*item] != Some(true));
-            let lacking: Vec<usize> = lacking.collect();
+            let mut lacking = Vec::new();
+            // What is within an item begins behind it.
+            for item in (0..scan.items.len())
+                .rev()
+                .filter(|item| level(*item).is_some())
+            {
+                match scan.items[item].within.filter(|_| own[item]) {
+                    Some(around) => own[around] = true,
+                    None if !own[item] => lacking.push(item),
+                    None => {}
+                }
+            }
             if others || !(lacking.is_empty() || answer.filter) {
                 return Err(rule.refusal());
             }
@@ -400,7 +420,7 @@ fn in_path<'a>(asked: &Asked<'a>, name: &str) -> Result<Cow<'a, str>, Cow<'stati
 }
 
 fn in_query<'v>(view: &RequestView<'v>, name: &str) -> Result<Cow<'v, str>, Cow<'static, str>> {
-    match query::find(view.query, name) {
+    match query::find_strictly(view.query, name) {
         query::Found::Once(value) => Ok(value),
         query::Found::Absent => Err(format!("its query has no `{name}`").into()),
         query::Found::Ambiguous => Err(format!("its query has `{name}` twice").into()),

@@ -82,27 +82,27 @@ impl Meant {
     #[must_use]
     pub fn hold(&self, view: &RequestView<'_>) -> bool {
         (self.methods.is_empty() || self.take(view.method))
-            && (self.mean(view.operation, view.path)
+            && (self.mean(view.operation, view.path, false)
                 || view
                     .readings
                     .iter()
-                    .any(|reading| self.mean(reading.operation.as_deref(), &reading.path)))
+                    .any(|reading| self.mean(reading.operation.as_deref(), &reading.path, false)))
     }
 
     /// Whether the request is meant, whatever it might be taken for.
     #[must_use]
     pub fn cover(&self, view: &RequestView<'_>) -> bool {
         (self.methods.is_empty() || self.take(view.method))
-            && self.mean(view.operation, view.path)
+            && self.mean(view.operation, view.path, true)
             && view
                 .readings
                 .iter()
-                .all(|reading| self.mean(reading.operation.as_deref(), &reading.path))
+                .all(|reading| self.mean(reading.operation.as_deref(), &reading.path, true))
     }
 
-    fn mean(&self, operation: Option<&str>, path: &str) -> bool {
+    fn mean(&self, operation: Option<&str>, path: &str, exactly: bool) -> bool {
         (self.operations.is_empty() || self.name(operation))
-            && (self.paths.is_empty() || self.lead_to(path))
+            && (self.paths.is_empty() || self.lead_to(path, exactly))
     }
 
     fn take(&self, method: &Method) -> bool {
@@ -115,10 +115,17 @@ impl Meant {
         operation.is_some_and(|name| self.operations.iter().any(|known| **known == *name))
     }
 
-    fn lead_to(&self, path: &str) -> bool {
+    fn lead_to(&self, path: &str, exactly: bool) -> bool {
         // As routes are compared, so that no spelling of a path gets past its limit.
         let path = for_matching(path);
-        self.paths.iter().any(|pattern| matches(pattern, &path))
+        // Many servers take a path with a slash at its end, or in other letters, for the same.
+        let path = match path.strip_suffix('/') {
+            Some(rest) if !exactly && !rest.is_empty() => rest,
+            _ => &path,
+        };
+        self.paths
+            .iter()
+            .any(|pattern| matches(pattern, path, exactly))
     }
 }
 
@@ -128,19 +135,28 @@ fn text(pattern: &PathPattern) -> &str {
     }
 }
 
-fn matches(pattern: &PathPattern, path: &str) -> bool {
+fn matches(pattern: &PathPattern, path: &str, exactly: bool) -> bool {
+    let same =
+        |one: &str, other: &str| one == other || (!exactly && one.eq_ignore_ascii_case(other));
     match pattern {
-        PathPattern::Exact(exact) => path == exact,
-        PathPattern::Prefix(prefix) => path
-            .strip_prefix(prefix.trim_end_matches('/'))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        PathPattern::Exact(exact) => {
+            same(path, exact) || (!exactly && same(path, exact.trim_end_matches('/')))
+        }
+        PathPattern::Prefix(prefix) => {
+            let prefix = prefix.trim_end_matches('/');
+            let (before, rest) = match path.split_at_checked(prefix.len()) {
+                Some(split) => split,
+                None => return false,
+            };
+            same(before, prefix) && (rest.is_empty() || rest.starts_with('/'))
+        }
         PathPattern::Template(template) => {
             let (mut wanted, mut given) = (template.split('/'), path.split('/'));
             loop {
                 match (wanted.next(), given.next()) {
                     (None, None) => return true,
                     (Some(want), Some(have))
-                        if want == have || (want.starts_with('{') && !have.is_empty()) => {}
+                        if same(want, have) || (want.starts_with('{') && !have.is_empty()) => {}
                     _ => return false,
                 }
             }

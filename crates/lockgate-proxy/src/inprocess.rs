@@ -89,10 +89,24 @@ impl InProcess {
             .apis
             .iter()
             .map(|api| wanted.is_none_or(|wanted| wanted.iter().any(|name| *api.name == **name)));
+        let served: Vec<bool> = served.collect();
+        let serving = snapshot
+            .apis
+            .iter()
+            .zip(&served)
+            .filter(|(_, served)| **served);
+        let mut all = serving.flat_map(|(api, _)| &api.steps);
+        if all
+            .any(|step| matches!(&step.policy, Policy::Objects(policy) if policy.judges_answers()))
+        {
+            let why = "rules of `objects` that look at answers want a gate, which holds them";
+            let error = ConfigError::new("objects-in-process", "/apis", why);
+            return Err(GateError::Config(vec![error]));
+        }
         let mut steps = snapshot.apis.iter().flat_map(|api| &api.steps);
         let contents = steps.any(|step| step.policy.wants_content());
         Ok(Arc::new(Self {
-            served: served.collect(),
+            served: served.into(),
             listener: listener.unwrap_or_else(|| Arc::new(CompiledListener::offline())),
             snapshot,
             facts: FactStore::in_memory(),

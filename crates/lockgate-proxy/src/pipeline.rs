@@ -17,6 +17,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::mtls::ClientCertificate;
+use lockgate_policy::objects;
 use lockgate_policy::{Answers, Denial, Edit, Need, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
@@ -137,6 +138,11 @@ pub async fn serve_request(
     if exchange.judgement.websocket.is_some() && parts.version == Version::HTTP_10 {
         // RFC 6455 section 4.1 wants HTTP/1.1.
         return refuse(exchange, (&websocket::CONNECTION).into(), true);
+    }
+    let owned = exchange.judgement.owned.as_ref();
+    if exchange.judgement.websocket.is_some() && owned.is_some_and(|owned| owned.enforced) {
+        let denial = Denial::new(&objects::ANSWER).detail("a WebSocket does not tell whose it is");
+        return refuse(exchange, denial, false);
     }
     let over_http2 = parts.version == Version::HTTP_2;
     // Kept as it came, to be asked again while it is open.

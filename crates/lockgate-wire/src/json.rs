@@ -10,12 +10,15 @@ use std::ops::Range;
 mod places;
 mod text;
 
-pub use places::{Malformed, Places};
+pub use places::{Malformed, Places, MAX as MAX_PLACES};
 
 use places::Node;
 
 /// Deepest nesting. Precedent: serde_json's 128.
 pub const MAX_DEPTH: usize = 128;
+
+/// Most items and values that are looked at, so that a small document cannot take a lot of memory.
+pub const MAX_FOUND: usize = 100_000;
 
 /// Why a document is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum Wrong {
     Depth,
     /// A name that matters is there twice in one object.
     Twice,
+    /// It has more items and values than are looked at.
+    Many,
 }
 
 /// A value at a place.
@@ -101,6 +106,12 @@ impl<'d> Scan<'d> {
             return Err(Wrong::Syntax);
         }
         Ok(reader.scan)
+    }
+
+    /// Which star led into an item: one of [`Places::stars`].
+    #[must_use]
+    pub fn node_of(&self, item: usize) -> usize {
+        self.lists[self.items[item].list].node
     }
 
     /// The numbers of the items that the last star of a place led into.
@@ -202,6 +213,9 @@ impl<'d, 'p> Reader<'d, 'p> {
         depth: usize,
     ) -> Result<(), Wrong> {
         let depth = depth.checked_sub(1).ok_or(Wrong::Depth)?;
+        if self.scan.items.len() + self.scan.found.len() > MAX_FOUND {
+            return Err(Wrong::Many);
+        }
         let begin = self.at;
         let value = match self.peek() {
             Some(b'{') => {

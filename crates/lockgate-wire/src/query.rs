@@ -63,6 +63,33 @@ pub fn find<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
     found
 }
 
+/// The same for rules that somebody's words must not slip by: a name that frameworks make the same of, in other letters,
+/// as a list (`name[]`) or with what stands for `_` to some (`.`, a blank, `[`), makes it ambiguous.
+#[must_use]
+pub fn find_strictly<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
+    if has_like(query, name) {
+        return Found::Ambiguous;
+    }
+    find(query, name)
+}
+
+/// Whether a parameter is there that frameworks may take for one of this name, and that is none.
+#[must_use]
+pub fn has_like(query: Option<&str>, name: &str) -> bool {
+    let plain = |text: &str| {
+        text.to_uppercase()
+            .to_lowercase()
+            .replace(['.', ' ', '['], "_")
+    };
+    let wanted = plain(name);
+    let mut pairs = query.into_iter().flat_map(pairs);
+    pairs.any(|pair| {
+        let given = decoded(pair.name);
+        let base = given.split('[').next().unwrap_or_default();
+        given != name && (plain(&given) == wanted || plain(base) == wanted)
+    })
+}
+
 /// Whether a name, as it came, is `name`.
 #[must_use]
 pub fn is_named(raw: &str, name: &str) -> bool {

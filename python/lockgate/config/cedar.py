@@ -18,6 +18,8 @@ from lockgate.config.openapi.shapes import OperationShapes, merged, shapes
 from lockgate.config.problems import Problems, Region, Source
 from lockgate.config.references import References
 from lockgate.config.text_files import read_text
+from lockgate.policies import Part
+from lockgate.policies._parts import EVERYTHING
 from lockgate.scalars import shown
 
 MAX_FILE: Final = 4 * 2**20
@@ -78,11 +80,11 @@ class CedarFiles:
 def operations(known: list[OperationShapes], names: Names) -> list[types.CedarOperation]:
     """What may be asked for: the document's operations, or methods; each with the permissions that it belongs to."""
     if not known:
-        known = [OperationShapes(method, method, [], [], None, body_required=False) for method in METHODS]
+        known = [OperationShapes(method, method, [], [], [], None, body_required=False) for method in METHODS]
     taken = {one.name for one in known}
     made: list[types.CedarOperation] = []
     for one in known:
-        of = [name for name, parts in names.permissions.items() if any(part.text == one.name for part in parts)]
+        of = [name for name, parts in names.permissions.items() if any(belongs(one, part) for part in parts)]
         made.append(
             {
                 "name": one.name,
@@ -94,6 +96,39 @@ def operations(known: list[OperationShapes], names: Names) -> list[types.CedarOp
             }
         )
     return made
+
+
+def belongs(one: OperationShapes, part: Part) -> bool:
+    """Whether an operation is, or is within, a part of the API."""
+    if part.text in {one.name, EVERYTHING}:
+        return True
+    if part.is_name or (part.method is not None and part.method != one.method):
+        return False
+    if part.path is None:
+        return True
+    kind, path = part.path
+    below = path.rstrip("/") + "/"
+    return any(said == path or (kind == "prefix" and said.startswith(below)) for said in one.paths)
+
+
+def check_permissions(document: Document, apis: list[EffectiveApi], cedar: CedarFiles) -> None:
+    """Parts of permissions that no operation is: to a policy in Cedar they would be nothing."""
+    for api in apis:
+        said = api.api.authorize
+        known = cedar.shapes.get(api.name)
+        if api.cedar is None or said is None or not known:
+            continue
+        for name, parts in said.permissions.items():
+            for index, part in enumerate(parts):
+                path = ("apis", api.name, "authorize", "permissions", name, index)
+                if not part.is_name and not any(belongs(one, part) for one in known):
+                    document.problems.add(
+                        document.value_region(*path),
+                        "cedar-permission",
+                        f"no operation of the document is {shown(part.text)}, so no policy would be for it",
+                        hint="name an operation, or its path letter by letter as the document writes it",
+                        path=path,
+                    )
 
 
 def claims(document: Document, api: EffectiveApi) -> list[types.Field]:

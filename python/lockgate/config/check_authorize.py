@@ -114,6 +114,9 @@ def _objects(
             if role not in document.roles:
                 unknown_role(document, (*path, index, "unless", number), role)
         meant = names.only(rule.operations)
+        if any(only["operations"] for only in meant):
+            _held(document, api, (*path, index, "operations"))
+            _opened(document, api, (*path, index, "operations"), names, meant)
         named = [operations[name] for only in meant for name in only["operations"] if name in operations]
         if rule.response is not None:
             _answers(document, (*path, index), meant, named)
@@ -139,6 +142,42 @@ def _objects(
                 path=place,
             )
     _nested(document, path, objects)
+
+
+def _held(document: Document, api: EffectiveApi, path: Path) -> None:
+    """A rule for operations is for nothing where no document says which operation it is."""
+    lacking = [name for name, version in (api.api.versions or {}).items() if version.openapi is None]
+    lenient = [openapi.file for _, openapi in places(api.name, api.api) if openapi.mode != "enforce"]
+    if lacking:
+        what, hint = f"the version {shown(lacking[0])} has no document", "give it one with `openapi`"
+    elif lenient:
+        what = f"the document {shown(lenient[0])} is not enforced"
+        hint = "take its `mode` out: else a path that it does not know (`/orders/7/`) has no rule, and may be served"
+    else:
+        return
+    document.problems.add(
+        document.value_region(*path, 0),
+        "objects-unheld",
+        f"{what}, so requests there are no operations, and this rule is not for them",
+        hint=hint,
+        path=path,
+    )
+
+
+def _opened(document: Document, api: EffectiveApi, path: Path, names: Names, meant: Sequence[types.Only]) -> None:
+    """What is open to anyone belongs to nobody."""
+    said = api.api.authorize
+    mine = {name for only in meant for name in only["operations"]}
+    for index, part in enumerate(said.public if said is not None else ()):
+        opened = {name for only in names.only(part.what) for name in only["operations"]}
+        if both := sorted(mine & opened):
+            document.problems.add(
+                document.value_region(*path, 0),
+                "objects-public",
+                f"{shown(both[0])} is open to anyone by `public` ({index + 1}), so nobody is asked whose it is",
+                hint="take it out of one of the two",
+                path=path,
+            )
 
 
 def _answers(document: Document, path: Path, meant: Sequence[types.Only], named: Sequence[DocumentOperation]) -> None:
@@ -222,6 +261,7 @@ def _from_openapi(document: Document, api: EffectiveApi, read: Sequence[ApiDocum
                 path=place,
             )
     _unmet(document, api, path, schemes)
+    _alike(document, api, path, schemes)
     _silent(document, api, path, read)
 
 
@@ -245,6 +285,28 @@ def _unmet(document: Document, api: EffectiveApi, path: Path, schemes: Iterable[
                 "alone are refused to everyone",
                 severity="warning",
                 hint=hint,
+                path=path,
+            )
+
+
+def _alike(document: Document, api: EffectiveApi, path: Path, schemes: Iterable[Scheme]) -> None:
+    """Schemes that one credential satisfies: who may show one may do what the other is demanded for."""
+    said = api.api.authorize
+    told = said.scopes.schemes if said is not None and said.scopes is not None else {}
+    by_ways: dict[frozenset[str], set[str]] = {}
+    for scheme in schemes:
+        ways = frozenset(told.get(scheme.name, SATISFY[scheme.kind]))
+        by_ways.setdefault(ways, set()).add(scheme.name)
+    for names in by_ways.values():
+        if len(names) > 1:
+            one, other, *_ = sorted(names)
+            document.problems.add(
+                document.region(*path),
+                "schemes-alike",
+                f"the document's schemes {shown(one)} and {shown(other)} are satisfied by the same credentials here, "
+                "so what demands one is open to who shows the other",
+                severity="warning",
+                hint="where they are not of the same people, say who may by `roles` (`who: {issuer: NAME}`)",
                 path=path,
             )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import geo, secrets, tls
-from lockgate.config.cedar import CedarFiles, check_claims
+from lockgate.config.cedar import CedarFiles, check_claims, check_permissions
 from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
@@ -248,6 +248,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check_claims(document, apis)
     cedar = CedarFiles(reader.problems, reader.references)
     cedar.resolve(document, apis, documents)
+    check_permissions(document, apis, cedar)
     plugins = load_plugins(document, apis) if native and reader.problems.leave_a_whole else None
     if plugins is not None:
         reader.references.files.extend(plugins.files)

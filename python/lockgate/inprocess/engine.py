@@ -173,8 +173,8 @@ def _needs(
         objects = api["policies"].get("objects")
         if objects is not None and any("answer" in rule["whose"] for rule in objects["config"]["rules"]):
             raise ValueError(
-                f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate holds "
-                "until it is known whose they are: run a gate before the application"
+                f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate "
+                "holds until it is known whose they are: run a gate before the application"
             )
         for way in api["policies"]["authenticate"]:
             if "introspection" in way:

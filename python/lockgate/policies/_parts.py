@@ -13,9 +13,11 @@ EVERYTHING: Final = "*"
 MAX_PARTS: Final = 1_000
 """Of one role or scope in one API."""
 _WITH_PATH: Final = re.compile(r"([A-Za-z-]+) +(/.*)")
+BELOW: Final = "/**"
+"""What a path ends with where all below it is meant as well."""
 _ALLOWED: Final = (
-    "a method (`GET`), an operation of the document (`listOrders`), a path (`/orders/{id}`), both "
-    "(`GET /orders/{id}`), a name under `permissions`, or `*` for everything"
+    "a method (`GET`), an operation of the document (`listOrders`), a path (`/orders/{id}`, or `/orders/**` for all "
+    "below it), both (`GET /orders/{id}`), a name under `permissions`, or `*` for everything"
 )
 
 
@@ -47,7 +49,7 @@ def operations(names: list[str]) -> dict[str, Any]:
 
 
 def parse_part(value: object) -> Part:
-    """One part. A path with braces is a template, one without a prefix."""
+    """One part. A path is that path alone, and any value in place of braces; one that ends in `/**` is all below it."""
     if isinstance(value, Part):
         return value
     if not isinstance(value, str):
@@ -67,7 +69,9 @@ def parse_part(value: object) -> Part:
 
 
 def _path(text: str) -> PathMatch:
-    return parse_path({"template": text} if "{" in text else text)
+    if text.endswith(BELOW):
+        return parse_path({"prefix": text.removesuffix(BELOW) or "/"})
+    return parse_path({"template" if "{" in text else "exact": text})
 
 
 PartText = Annotated[

@@ -149,6 +149,9 @@ class ObjectRule(Settings):
             raise refusal("objects-rule", "a rule says what it must be, in one way", hint=hint)
         if self.must_be_in is not None and not self.must_be_in.path:
             raise refusal("objects-rule", f"`{self.must_be_in.text}` is no list", hint="write `must_equal`")
+        if self.body is not None and "*" in self.body.split("/"):
+            hint = "write a rule for each place, or judge such lists in the API"
+            raise refusal("objects-rule", "a `*` stands for items of an answer's list, not of a body's", hint=hint)
         starred = self.response is not None and "*" in self.response.split("/")
         if self.filter and not starred:
             hint = "name the items with a `*`, as in `response: /orders/*/customer_id`"

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression as Value};
 use lockgate_wire::query;
+use lockgate_wire::target::for_matching;
 use serde_json::Value as Json;
 
 use super::index::{named, Asked};
@@ -38,7 +39,8 @@ impl Made {
     ) -> Result<Self, Wrong> {
         let id = around.identity.map_or("", |identity| &*identity.credential);
         let principal = named(&cedar.caller, id);
-        let target = named(&asked.kind, view.path);
+        let path = for_matching(view.path);
+        let target = named(&asked.kind, &path);
         let held = asked.roles.iter().zip(roles).filter(|(_, held)| **held);
         let parents: HashSet<_> = held.map(|((_, uid), _)| uid.clone()).collect();
         let who = caller(cedar, asked, around.identity)?;
@@ -127,7 +129,7 @@ fn resource(
         ("api", view.api),
         ("method", view.method.as_str()),
         ("host", view.host),
-        ("target", view.path),
+        ("target", &for_matching(view.path)),
     ] {
         if used(name) {
             add(name, text(value));
@@ -185,7 +187,7 @@ fn parameters(fields: &[Field], query: Option<&str>) -> Result<Value, Wrong> {
         let wrong =
             |what: &str| -> Wrong { format!("`{}` in its query {what}", field.name).into() };
         let value = match &field.shape {
-            Shape::One(scalar) => match query::find(query, &field.name) {
+            Shape::One(scalar) => match query::find_strictly(query, &field.name) {
                 query::Found::Absent => None,
                 query::Found::Ambiguous => return Err(wrong("is there twice")),
                 query::Found::Once(text) => {
@@ -200,7 +202,10 @@ fn parameters(fields: &[Field], query: Option<&str>) -> Result<Value, Wrong> {
                     (of_it && pair.value.contains(';'))
                         || query::behind_semicolon(pair.text, &field.name)
                 };
-                if named().any(split) {
+                let like = |pair: query::Pair<'_>| {
+                    query::decoded(pair.name) == format!("{}[]", field.name)
+                };
+                if named().any(split) || named().any(like) {
                     return Err(wrong("can be read in two ways"));
                 }
                 let named = named().filter(|pair| query::is_named(pair.name, &field.name));

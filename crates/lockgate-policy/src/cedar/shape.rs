@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value as Json};
 
+use crate::document::folded;
+
 /// Most values of one request that become Cedar's; more than any document names for one operation.
 pub const MAX_VALUES: usize = 10_000;
 
@@ -121,6 +123,11 @@ pub fn values(
     let mut made = Vec::with_capacity(fields.len());
     for field in fields {
         let place = || format!("{at}/{}", field.name);
+        // Some readers take another name for this one.
+        let like = |name: &&String| **name != field.name && folded(name) == folded(&field.name);
+        if found.keys().any(|name| like(&name)) {
+            return Err(format!("`{}` is there in other letters", place()).into());
+        }
         match found.get(&field.name).filter(|value| !value.is_null()) {
             None if field.required => return Err(format!("`{}` is missing", place()).into()),
             None => {}

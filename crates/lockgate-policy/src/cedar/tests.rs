@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::{json, Value};
 
@@ -150,7 +150,8 @@ fn post(body: &'static str) -> Ask {
 }
 
 fn asked(policy: &Cedar, ask: &Ask, answers: &Answers) -> Verdict {
-    let headers = HeaderMap::new();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
     let identity = Identity {
         proved_by: "jwt",
         credential: "company/ada".into(),

@@ -44,6 +44,10 @@ pub fn read(sources: &[Source], schema: Schema) -> Result<Vec<Written>, Vec<Conf
             continue;
         }
         match PolicySet::from_str(&source.text) {
+            Ok(set) if set.templates().next().is_some() => {
+                let message = "it has a template (`?principal` or `?resource`), and nothing here fills one in";
+                errors.push(fault("cedar-template", message.to_owned(), source, 0));
+            }
             Ok(set) => {
                 for (at, policy) in in_order(&set, &source.text) {
                     let id = PolicyId::new(format!("{}", written.len()));

@@ -13,6 +13,10 @@ fn body(text: &'static str) -> Content {
     Content::Whole(Bytes::from_static(text.as_bytes()))
 }
 
+fn json_body() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}
+
 fn told(content: &Content, headers: &HeaderMap) -> String {
     let denial = read(content, headers, 10).unwrap_err().denial(REASON);
     assert_eq!(*denial.reason, *REASON);
@@ -23,16 +27,13 @@ fn told(content: &Content, headers: &HeaderMap) -> String {
 fn a_document_is_read_as_it_stands() {
     let text = r#"{"a": [1, -2, 2.5, true, null, "x"], "b": {"a": {}}}"#;
     let wanted = json!({"a": [1, -2, 2.5, true, null, "x"], "b": {"a": {}}});
-    assert_eq!(
-        read(&body(text), &HeaderMap::new(), 99).unwrap(),
-        Some(wanted)
-    );
-    assert_eq!(read(&body(""), &HeaderMap::new(), 99).unwrap(), None);
+    assert_eq!(read(&body(text), &json_body(), 99).unwrap(), Some(wanted));
+    assert_eq!(read(&body(""), &json_body(), 99).unwrap(), None);
 }
 
 #[test]
 fn what_readers_could_differ_on_is_told() {
-    let none = HeaderMap::new();
+    let none = json_body();
     for text in [
         r#"{"owner": "ann", "owner": "bob"}"#,
         r#"{"owner": "ann", "\u006fwner": "bob"}"#,
@@ -56,11 +57,57 @@ fn what_readers_could_differ_on_is_told() {
         assert!(told(&body(text), &none).contains("no plain JSON"), "{text}");
     }
     assert!(told(&Content::TooLong, &none).contains("more than the 10 bytes"));
-    let mut packed = HeaderMap::new();
+    let mut packed = json_body();
     packed.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     assert_eq!(told(&body("{}"), &packed), "its body is packed");
     packed.insert(CONTENT_ENCODING, HeaderValue::from_static("Identity"));
     assert!(read(&body("{}"), &packed, 10).is_ok());
+}
+
+#[test]
+fn what_is_not_said_to_be_json_is_not_read_as_it() {
+    let of = |kinds: &[&'static str]| {
+        let mut headers = HeaderMap::new();
+        for kind in kinds {
+            headers.append(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        read(&body("{}"), &headers, 10).is_ok()
+    };
+    for kind in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/merge-patch+json",
+        "application/json;charset=\"UTF-8\"",
+    ] {
+        assert!(of(&[kind]), "{kind}");
+    }
+    for kind in [
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "text/json",
+        "application/json; charset=utf-16",
+        "application/json, text/plain",
+        "application/jsonx",
+        "",
+    ] {
+        assert!(!of(&[kind]), "{kind}");
+    }
+    assert!(!of(&[]));
+    assert!(!of(&["application/json", "application/json"]));
+}
+
+#[test]
+fn names_that_differ_by_their_letters_alone_are_one() {
+    for text in [
+        r#"{"customer": 1, "Customer": 2}"#,
+        "{\"k\": 1, \"\u{212a}\": 2}",
+        "{\"s\": 1, \"\u{17f}\": 2}",
+    ] {
+        assert!(
+            told(&Content::Whole(Bytes::from(text.to_owned())), &json_body()).contains("twice"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

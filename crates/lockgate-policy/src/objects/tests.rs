@@ -84,7 +84,10 @@ fn ask(identity: &Identity) -> Ask<'_> {
         query: Some("customer=ann"),
         body: Some(r#"{"order": {"customer": "ann"}}"#),
         readings: Vec::new(),
-        headers: HeaderMap::new(),
+        headers: HeaderMap::from_iter([(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )]),
     }
 }
 
@@ -375,7 +378,7 @@ fn an_answer_tells_whose_it_is() {
         ("/*", r#"["ann", "bob"]"#, Some("object-not-own")),
         (
             "/*/in/*/by",
-            r#"[{"in": [{"by": "ann"}]}, {"in": []}, {}]"#,
+            r#"[{"in": [{"by": "ann"}]}, {"in": [{"by": "ann"}, {"by": "ann"}]}]"#,
             None,
         ),
         (

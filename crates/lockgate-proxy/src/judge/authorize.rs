@@ -15,6 +15,14 @@ mod access;
 
 pub use access::{Access, Behind, MayCall, Said, Way};
 
+/// Whether a policy can entitle to something.
+const fn entitles(step: &Step) -> bool {
+    matches!(
+        step.policy,
+        Policy::Scopes(_) | Policy::Roles(_) | Policy::Cedar(_)
+    )
+}
+
 impl Judging<'_, '_, '_> {
     pub(super) fn authorize(&mut self, rule: &Rule) -> Verdict {
         match rule {
@@ -69,8 +77,11 @@ impl Judging<'_, '_, '_> {
                 Policy::Cedar(_) => true,
                 _ => false,
             };
-            let mut steps = self.api().into_iter().flat_map(|api| &api.steps);
-            steps.any(|step| step.mode_at(self.now_ms) != Mode::Off && speaks(step))
+            let steps = || self.api().into_iter().flat_map(|api| &api.steps);
+            let of = |mode| steps().filter(move |step| step.mode_at(self.now_ms) == mode);
+            // What only observes opens nothing that something else would close.
+            let enforced = of(Mode::Enforce).any(entitles);
+            of(Mode::Enforce).any(speaks) || (!enforced && of(Mode::Observe).any(speaks))
         })
     }
 

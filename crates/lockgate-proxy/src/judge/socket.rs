@@ -42,7 +42,13 @@ impl Judging<'_, '_, '_> {
             let again = step.policy.authenticates()
                 || matches!(
                     step.policy,
-                    Policy::IpFilter(_) | Policy::Authorize(_) | Policy::WebSocket(_)
+                    Policy::IpFilter(_)
+                        | Policy::Authorize(_)
+                        | Policy::Scopes(_)
+                        | Policy::Roles(_)
+                        | Policy::Cedar(_)
+                        | Policy::Objects(_)
+                        | Policy::WebSocket(_)
                 );
             if !step.policy.authenticates() {
                 self.close_authentication();

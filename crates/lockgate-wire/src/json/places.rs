@@ -18,8 +18,8 @@ pub enum Malformed {
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     nodes: Vec<Node>,
-    /// By place: the numbers of the nodes that its first star and its last one lead into.
-    stars: Vec<Option<(usize, usize)>>,
+    /// By place: the numbers of the nodes that its stars lead into.
+    stars: Vec<Vec<usize>>,
 }
 
 /// A step on the way to places.
@@ -74,19 +74,25 @@ impl Places {
         &self.nodes[number]
     }
 
-    /// The node that the first star of a place leads into.
+    /// The nodes that the stars of a place lead into, the outermost first.
+    #[must_use]
+    pub fn stars(&self, place: usize) -> &[usize] {
+        self.stars.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// The node that its first star leads into.
     pub(super) fn first_star(&self, place: usize) -> Option<usize> {
-        self.stars.get(place)?.map(|(first, _)| first)
+        self.stars(place).first().copied()
     }
 
     /// The node that its last star leads into.
     pub(super) fn last_star(&self, place: usize) -> Option<usize> {
-        self.stars.get(place)?.map(|(_, last)| last)
+        self.stars(place).last().copied()
     }
 
     fn add(&mut self, place: usize, pointer: &str) -> Result<(), Malformed> {
         let mut node = 0;
-        let mut stars = None;
+        let mut stars = Vec::new();
         if !pointer.is_empty() {
             let steps = pointer.strip_prefix('/').ok_or(Malformed::Slash)?;
             for (count, step) in steps.split('/').enumerate() {
@@ -95,7 +101,7 @@ impl Places {
                 }
                 if step == "*" {
                     node = self.items(node);
-                    stars = Some((stars.map_or(node, |(first, _)| first), node));
+                    stars.push(node);
                 } else {
                     node = self.member(node, &unescaped(step)?);
                 }

@@ -27,6 +27,8 @@ class OperationShapes(NamedTuple):
 
     name: str
     method: str
+    paths: list[str]
+    """Its path templates, each with a base of the document before it."""
     path: list[types.Field]
     query: list[types.Field]
     body: list[types.Field] | None
@@ -52,6 +54,7 @@ def merged(found: Iterable[OperationShapes]) -> list[OperationShapes]:
         made[one.name] = OperationShapes(
             one.name,
             one.method,
+            list(dict.fromkeys([*before.paths, *one.paths])),
             _common(before.path, one.path),
             _common(before.query, one.query),
             _common(before.body or [], one.body or []) if both else None,
@@ -73,6 +76,7 @@ class _Reader:
     def __init__(self, files: Files, document: ApiDocument) -> None:
         self.files = files
         self.within = document.path.parent
+        self.bases = document.bases
 
     def operation(self, one: DocumentOperation) -> OperationShapes:
         parameters = {**self._parameters(one.beside), **self._parameters(one.members)}
@@ -82,7 +86,8 @@ class _Reader:
             for (where, name), members in parameters.items()
             if where == "query" and (field := self._parameter(name, members)) is not None
         ]
-        return OperationShapes(one.name, one.method, self._path(one, parameters), query, body, required)
+        paths = [base + one.path for base in (self.bases if one.bases is None else one.bases)]
+        return OperationShapes(one.name, one.method, paths, self._path(one, parameters), query, body, required)
 
     def _path(self, one: DocumentOperation, parameters: Mapping[tuple[str, str], Members]) -> list[types.Field]:
         fields: list[types.Field] = []

@@ -39,6 +39,11 @@ fn by_method(method: &str) -> Only {
     }
 }
 
+fn of_json() -> HeaderMap {
+    let json = HeaderValue::from_static("application/json");
+    HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)])
+}
+
 /// The verdict's name, the reason of a refusal, and what entitles.
 fn told(verdict: &Verdict) -> (&'static str, Option<&'static str>, Vec<String>) {
     match verdict {
@@ -220,7 +225,7 @@ fn cedar() {
     assert!(vectors.cases.len() > 25);
     let all = [groups("support", &[]), groups("manager", &["support"])];
     let book = Arc::new(Book::new(&all).unwrap());
-    let headers = HeaderMap::new();
+    let headers = of_json();
     for case in vectors.cases {
         let config = cedar::Config {
             sources: vec![Source {
@@ -315,7 +320,7 @@ fn objects() {
         owner: "ann".into(),
         ..who("session", claims.as_object().unwrap())
     };
-    let headers = HeaderMap::new();
+    let headers = of_json();
     for case in vectors.cases {
         let rules = vec![objects::Rule {
             what: vec![Only::default()],
