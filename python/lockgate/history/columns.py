@@ -64,6 +64,8 @@ def _type(node: Schema, document: Schema) -> str:
     if kind == "array":
         return f"{_type(node['items'], document)}[]"
     if kind == "object" and node.get("properties"):
-        fields = (f"{quoted(name)} {_type(field, document)}" for name, field in node["properties"].items())
+        # In one order, whatever the schema's: what was written before has it.
+        named = sorted(node["properties"].items())
+        fields = (f"{quoted(name)} {_type(field, document)}" for name, field in named)
         return f"STRUCT({', '.join(fields)})"
     return {"boolean": "BOOLEAN", "number": "DOUBLE"}.get(str(kind), "JSON")
