@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::{
-    api_key, basic, body_limit, cors, headers, introspection, ip_filter, jwt, redirect, rewrite,
-    signature, waf, Denial, Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef,
-    RequestView, Terms, Verdict,
+    api_key, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt, objects,
+    redirect, rewrite, roles, scopes, signature, waf, Denial, Digest, Fault, Grant, Identity,
+    KeyRecord, Reason, ReasonRef, RequestView, Terms, Verdict,
 };
 use serde_json::{json, Map, Value};
 
@@ -75,8 +75,9 @@ impl Policies {
             .flatten()
             .filter_map(|issuer| Some((issuer.get("name")?.as_str()?, issuer.get("rules")?)))
             .collect();
+        let about = About::of(document);
         for api in document.get("apis")?.as_array()? {
-            let rooms = rooms(api.get("policies")?.as_object()?, &rules);
+            let rooms = rooms(api.get("policies")?.as_object()?, &rules, &about);
             let routes = found.rooms.entry(api.get("name")?.as_str()?.to_owned());
             let routes = routes.or_default();
             for path in api.get("paths")?.as_array()? {
@@ -106,9 +107,57 @@ impl Policies {
     }
 }
 
+/// What rooms go by that is said elsewhere than in their own configuration, without the places where it is said.
+struct About {
+    /// Who has which role.
+    roles: Value,
+    /// What documents demand of their operations.
+    demands: Value,
+}
+
+impl About {
+    fn of(document: &Value) -> Self {
+        let documents = document.get("documents").and_then(Value::as_array);
+        let demands = documents.into_iter().flatten().map(|one| {
+            let operations = one.get("operations").and_then(Value::as_array);
+            let demanded = operations
+                .into_iter()
+                .flatten()
+                .map(|operation| json!([operation.get("name"), operation.get("security")]));
+            json!([one.get("security"), demanded.collect::<Vec<_>>()])
+        });
+        Self {
+            roles: unplaced(document.get("roles").unwrap_or(&Value::Null)),
+            demands: demands.collect(),
+        }
+    }
+
+    fn with(&self, room: &str, config: &Value) -> Value {
+        let elsewhere = match room {
+            scopes::NAME => &self.demands,
+            roles::NAME | cedar::NAME | objects::NAME => &self.roles,
+            _ => return config.clone(),
+        };
+        json!({ "config": unplaced(config), "elsewhere": elsewhere })
+    }
+}
+
+/// The same without places: a line more above a rule makes it no other rule.
+fn unplaced(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !["span", "file"].contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), unplaced(value)))
+            .collect(),
+        Value::Array(all) => all.iter().map(unplaced).collect(),
+        other => other.clone(),
+    }
+}
+
 /// The configuration of each room, of several ways in their order. What an
 /// issuer's tokens must be belongs to the policy that takes them.
-fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms {
+fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>, about: &About) -> Rooms {
     let mut found = Rooms::new();
     let mut add = |room: &str, placed: &Value| {
         if let Some(config) = placed.get("config") {
@@ -118,7 +167,7 @@ fn rooms(policies: &Map<String, Value>, rules: &HashMap<&str, &Value>) -> Rooms 
             });
             configs.push(match issuer.and_then(|name| rules.get(name.as_str()?)) {
                 Some(rules) => json!({ "config": config, "rules": rules }),
-                None => config.clone(),
+                None => about.with(room, config),
             });
         }
     };

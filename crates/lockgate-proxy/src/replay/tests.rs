@@ -705,3 +705,40 @@ fn a_webhook_is_judged_by_what_was_said_of_it_as_long_as_its_entry_is_the_same()
         ("undecidable", Some("credential-elsewhere"))
     );
 }
+
+#[test]
+fn who_has_a_role_belongs_to_what_roles_decided() {
+    use lockgate_policy::only::Only;
+    use lockgate_policy::roles::{Config, Opening, Role, Who};
+    let ruled = |owner: &str, line: u32| {
+        let mut bundle = shop();
+        bundle.roles = vec![Role {
+            name: "support".to_owned(),
+            who: vec![vec![Who::Owner(vec![owner.to_owned()])]],
+            includes: Vec::new(),
+            span: crate::testing::line(line),
+        }];
+        let opens = vec![Opening {
+            role: "support".to_owned(),
+            what: vec![Only::default()],
+        }];
+        bundle.apis[0].policies.roles = Some(placed(Config { opens }, line + 1));
+        bundle
+    };
+    let then = || {
+        let before = vec![
+            said("api_key", Outcome::Identify, None),
+            said("authorize", Outcome::Allow, None),
+            said("roles", Outcome::Deny, Some("role-missing")),
+        ];
+        refused("role-missing", before)
+    };
+    let was = ruled("ann", 60);
+    assert_eq!(one(&mut replay(&was, &was), then()).0, "same");
+    assert_eq!(one(&mut replay(&was, &ruled("ann", 70)), then()).0, "same");
+    let (change, group) = one(&mut replay(&was, &ruled("bob", 60)), then());
+    assert_eq!(
+        (change.as_str(), group.unwrap().why),
+        ("undecidable", Some("policy-changed"))
+    );
+}
