@@ -16,6 +16,7 @@ __all__ = [
     "__version__",
     "access",
     "bundle_schema",
+    "check_app_fact",
     "check_bundle",
     "check_client_trust",
     "check_geo",
@@ -29,6 +30,7 @@ __all__ = [
     "key_digest",
     "key_form",
     "last_events",
+    "matches_scope",
     "mint_key",
     "open_session",
     "packing_memory",
@@ -190,6 +192,8 @@ def read_introspection(answer: bytes) -> bool:
 def read_key_set(text: bytes) -> dict[str, Any]:
     """Say which keys of a published set (RFC 7517) a gate can use, and why not the others."""
 
+def check_app_fact(app: str) -> None: ...
+def matches_scope(pattern: str, scope: str) -> bool: ...
 def read_token(token: bytes) -> list[dict[str, str]]:
     """Say every way of telling a token: `issuer`, `by`, `value`. Nothing of it is verified."""
 

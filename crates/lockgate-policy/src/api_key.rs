@@ -38,7 +38,7 @@ use lockgate_wire::headers::reserved;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{retry_after, waiting, Charge, Quota, Seed, Take};
+use crate::limits::{retry_after, waiting, Seed, Take};
 use crate::{
     Answers, ConfigError, Denial, Digest, Edit, Identity, Need, PolicyError, ReasonRef,
     RequestView, Spend, Verdict,
@@ -200,33 +200,16 @@ impl ApiKey {
             record.grant.terms.rate,
         ) {
             (Verdict::Identify(identity), Some(rate)) => {
-                let take = self.charge(record, rate);
-                Verdict::Need(Need::Spend(Box::new(Spend { identity, take })))
+                // One counter, whichever API it is used at.
+                let take = Take::one(self.seed, (NAME, &record.id), rate);
+                let grounds = None;
+                Verdict::Need(Need::Spend(Box::new(Spend {
+                    identity,
+                    take,
+                    grounds,
+                })))
             }
             (verdict, _) => verdict,
-        }
-    }
-
-    /// What is taken from a key's own limit: it has one counter, whichever API it is used at.
-    fn charge(&self, record: &KeyRecord, quota: Quota) -> Take {
-        let mut sip = self.seed.begin();
-        sip.part(NAME.as_bytes());
-        let shared = sip.clone().end();
-        sip.part(record.id.as_bytes());
-        let key = sip.end();
-        let charge = Charge {
-            key,
-            slot: key,
-            shared,
-            quota,
-            cost: 1,
-            chosen: false,
-            limit: 0,
-            due_ns: 0,
-        };
-        Take {
-            charges: vec![charge],
-            ..Take::default()
         }
     }
 
@@ -256,7 +239,7 @@ impl ApiKey {
             proved_by: NAME,
             credential: Arc::clone(&record.id),
             owner: Arc::clone(&record.grant.owner),
-            app: None,
+            app: terms.app.clone(),
             claims: terms.claims.clone(),
         };
         let ended = |at_ms: u64| at_ms != 0 && at_ms <= now_ms;

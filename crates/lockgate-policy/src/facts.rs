@@ -11,7 +11,8 @@ use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
 use crate::signature::Pending;
-use crate::{Denial, Identity};
+use crate::apps::Apps;
+use crate::{Denial, Grounds, Identity};
 
 /// HMAC-SHA256 of a key under the installation's pepper.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +80,8 @@ pub enum Need {
     First(Box<Proved>),
     /// What a plugin says.
     Plugin(Box<Call>),
+    /// What is known of programs.
+    Apps,
     /// The whole body of the request, before anything of it goes on.
     Content(Box<Gather>),
 }
@@ -119,8 +122,10 @@ impl std::fmt::Debug for Content {
 pub struct Spend {
     /// Who calls.
     pub identity: Identity,
-    /// The key's counter.
+    /// The counter.
     pub take: Take,
+    /// What explanations say of them.
+    pub grounds: Option<Grounds>,
 }
 
 /// Who calls, if the proof of it was not used before.
@@ -182,6 +187,8 @@ pub enum Answers {
     Standing(Option<u64>),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
+    /// What is known of programs.
+    Apps(Arc<Apps>),
     /// The body.
     Content(Box<Gather>, Content),
 }

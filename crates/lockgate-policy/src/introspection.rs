@@ -254,6 +254,7 @@ impl Introspection {
             | Answers::Taken(_)
             | Answers::Standing(_)
             | Answers::Plugin(_)
+            | Answers::Apps(_)
             | Answers::Content(..) => {
                 return Err(PolicyError::new(
                     NAME,

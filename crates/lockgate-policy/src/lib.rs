@@ -6,6 +6,7 @@
 //! and asks again with the answer in [`Answers`].
 
 pub mod api_key;
+pub mod apps;
 pub mod basic;
 pub mod body_limit;
 pub mod cedar;
@@ -65,6 +66,7 @@ pub use view::{Caller, Program, Reading, RequestView};
 /// The rooms' names, in alphabetical order.
 pub const NAMES: &[&str] = &[
     api_key::NAME,
+    apps::NAME,
     basic::NAME,
     body_limit::NAME,
     cedar::NAME,
@@ -96,8 +98,9 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 26] = [
+    let rooms: [&[ReasonRef]; 27] = [
         api_key::REASONS,
+        apps::REASONS,
         basic::REASONS,
         body_limit::REASONS,
         cedar::REASONS,

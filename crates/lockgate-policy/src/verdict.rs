@@ -29,6 +29,8 @@ pub enum Verdict {
     Identify(Identity),
     /// The same, and the client gets its credential anew: the value of `Set-Cookie`.
     Renewed(Identity, HeaderValue),
+    /// The caller is this one from here on, who may do less. `apps` alone may say this.
+    Narrowed(Identity, Grounds),
     /// The request ends here.
     Deny(Denial),
     /// The gate answers by itself, and it is no refusal.

@@ -25,7 +25,7 @@ use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
-    api_key, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers, inflate,
+    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers, inflate,
     introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, roles, scopes,
     session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
@@ -63,6 +63,9 @@ pub struct Bundle {
     /// What callers can be, and who is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
+    /// Programs of others, and what bounds them; none are looked at without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apps: Option<apps::Registry>,
     /// The APIs, in the order of the file; the order has no meaning.
     pub apis: Vec<Api>,
     /// Who speaks where upstreams are told who calls.
@@ -353,6 +356,9 @@ pub struct Policies {
     /// From which devices the API is called; from any without it.
     #[serde(default)]
     pub device: Option<Placed<device::Config>>,
+    /// Through which programs the API is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apps: Option<Placed<apps::Config>>,
     /// What a credential was given, and what that opens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Placed<scopes::Config>>,

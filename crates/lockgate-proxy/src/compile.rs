@@ -12,6 +12,7 @@ use lockgate_policy::introspection::Known;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
 use lockgate_policy::only::Meant;
+use lockgate_policy::apps;
 use lockgate_policy::roles::Book;
 use lockgate_policy::waf::Source as RuleSource;
 use lockgate_policy::{ConfigError, Edit, Mode, Span};
@@ -82,6 +83,7 @@ struct Given<'a> {
     issuers: &'a Issuers,
     rule_sets: &'a [RuleSource<'a>],
     roles: &'a Arc<Book>,
+    apps: &'a Arc<apps::Book>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -168,12 +170,24 @@ pub fn compile(
     // Where one is wrong, that is told; APIs that name it would only tell it again.
     let roles_stand = roles.is_some();
     let roles = Arc::new(roles.unwrap_or_default());
+    let apps = bundle.apps.as_ref().map_or_else(
+        || Ok(apps::Book::default()),
+        apps::Book::new,
+    );
+    let apps = Arc::new(apps.unwrap_or_else(|wrong| {
+        errors.extend(wrong.into_iter().map(|error| ConfigError {
+            pointer: format!("/apps{}", error.pointer),
+            ..error
+        }));
+        apps::Book::default()
+    }));
     let rule_sets: Vec<RuleSource<'_>> = bundle.rule_sets.iter().map(RuleSource::new).collect();
     let given = Given {
         around,
         issuers: &issuers,
         rule_sets: &rule_sets,
         roles: &roles,
+        apps: &apps,
     };
     let mut wrong = Vec::new();
     let apis = keep(

@@ -8,16 +8,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use lockgate_policy::apps::Apps;
 use lockgate_policy::jwt::{self, Meant, Revoked};
 use lockgate_policy::{
     api_key, basic, introspection, session, Digest, Identity, IssuerFacts, KeyRecord,
 };
 use serde::{Deserialize, Serialize};
 
+mod apps;
 mod key_sets;
 mod keys;
 mod log;
 
+pub use apps::AppFact;
 pub use key_sets::KeySetFact;
 pub use keys::{usual_terms, KeyFact, KeyUse, PreviousFact, RateFact};
 
@@ -42,6 +45,7 @@ impl Fact {
     fn check(&self) -> Result<(), FactError> {
         match &self.change {
             Change::KeyPut { key } => key.check().map_err(FactError::Malformed),
+            Change::AppPut { app } => app.check().map_err(FactError::Malformed),
             Change::KeySetPut { keyset } => match keyset.read() {
                 Ok(_) => Ok(()),
                 Err(cause) => Err(FactError::Malformed(cause)),
@@ -109,6 +113,18 @@ pub enum Change {
         #[serde(flatten)]
         meant: Meant,
     },
+    /// A program was registered or changed.
+    #[serde(rename = "app.put")]
+    AppPut {
+        /// The program.
+        app: AppFact,
+    },
+    /// There is no such program any more.
+    #[serde(rename = "app.forget")]
+    AppForget {
+        /// Its name.
+        id: String,
+    },
     /// What follows, up to `reset.end`, replaces all that is known, at once.
     #[serde(rename = "reset.begin")]
     ResetBegin,
@@ -122,7 +138,11 @@ impl Change {
     const fn shuts(&self) -> bool {
         match self {
             Self::KeyPut { key } => key.revoked || key.suspended,
-            Self::KeyRevoke { .. } | Self::TokenRevoke { .. } | Self::ResetEnd => true,
+            Self::KeyRevoke { .. }
+            | Self::TokenRevoke { .. }
+            | Self::AppPut { .. }
+            | Self::AppForget { .. }
+            | Self::ResetEnd => true,
             _ => false,
         }
     }
@@ -157,6 +177,7 @@ pub struct FactStore {
     keys: RwLock<Arc<Keys>>,
     key_sets: KeySets,
     revoked: RwLock<Arc<Revoked>>,
+    apps: RwLock<Arc<Apps>>,
     apply: Mutex<Apply>,
     seq: AtomicU64,
     heard_ms: AtomicU64,
@@ -172,6 +193,7 @@ struct Staged {
     keys: Arc<Keys>,
     key_sets: KeySets,
     revoked: Arc<Revoked>,
+    apps: Arc<Apps>,
 }
 
 #[derive(Debug, Default)]
@@ -191,6 +213,7 @@ impl FactStore {
             keys: RwLock::new(Arc::new(Keys::new())),
             key_sets: KeySets::default(),
             revoked: RwLock::default(),
+            apps: RwLock::default(),
             apply: Mutex::default(),
             seq: AtomicU64::new(0),
             heard_ms: AtomicU64::new(0),
@@ -338,6 +361,12 @@ impl FactStore {
         }
     }
 
+    /// What is known of programs.
+    #[must_use]
+    pub fn apps(&self) -> Arc<Apps> {
+        Arc::clone(&read(&self.apps))
+    }
+
     /// Another number whenever somebody may have been shut out who was let in before.
     #[must_use]
     pub fn shut(&self) -> u64 {
@@ -347,6 +376,10 @@ impl FactStore {
     /// Whether the credential of somebody who was let in was revoked since.
     #[must_use]
     pub fn shuts_out(&self, identity: &Identity, now_ms: u64) -> bool {
+        let stopped = |app: &Arc<str>| read(&self.apps).is_stopped(app);
+        if identity.app.as_ref().is_some_and(stopped) {
+            return true;
+        }
         match identity.proved_by {
             api_key::NAME => read(&self.keys).is_shut(&identity.credential),
             jwt::NAME | introspection::NAME | basic::NAME | session::NAME => {
@@ -404,7 +437,13 @@ impl FactStore {
             Some(staged) => Arc::clone(&staged.revoked),
             None => Arc::clone(&read(&self.revoked)),
         };
+        let apps = match staged.as_ref() {
+            Some(staged) => Arc::clone(&staged.apps),
+            None => Arc::clone(&read(&self.apps)),
+        };
         match &fact.change {
+            Change::AppPut { app } => app.put(&apps),
+            Change::AppForget { id } => apps.forget(id),
             Change::KeyPut { key } => keys.put(key),
             Change::KeyRevoke { id } => keys.revoke(id),
             Change::KeySetPut { keyset } => sets.put(keyset),
@@ -426,11 +465,13 @@ impl FactStore {
                     keys: Arc::new(Keys::new()),
                     key_sets: KeySets::default(),
                     revoked: Arc::default(),
+                    apps: Arc::default(),
                 });
             }
             Change::ResetEnd => {
                 if let Some(staged) = staged.take() {
                     *write(&self.revoked) = staged.revoked;
+                    *write(&self.apps) = staged.apps;
                     *write(&self.keys) = staged.keys;
                     self.key_sets.replace(&staged.key_sets);
                 }

@@ -288,6 +288,14 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 self.judgement.answer_edits.extend(edits.answer);
                 self.note(Outcome::Allow, None);
             }
+            Ok(Verdict::Narrowed(identity, grounds)) => {
+                if mode == Mode::Enforce {
+                    self.used(answers);
+                    self.judgement.identity = Some(identity);
+                    self.judgement.grounds.push((self.next, grounds));
+                }
+                self.note(Outcome::Allow, None);
+            }
             Ok(Verdict::Granted(grounds)) => {
                 if mode == Mode::Enforce {
                     self.judgement.grounds.push((self.next, grounds));
@@ -360,6 +368,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
+            Policy::Apps(policy) => {
+                policy.decide(&view, self.judgement.identity.as_ref(), answers, self.now_ms)
+            }
             Policy::Scopes(policy) => Ok(self.scopes(policy)),
             Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Cedar(policy) => self.cedar(policy, answers),

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use lockgate_policy::apps::{self, AppsPolicy};
 use lockgate_policy::api_key::ApiKey;
 use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::body_limit::BodyLimit;
@@ -339,6 +340,8 @@ pub enum Policy {
     Operation,
     /// What a caller may do.
     Authorize(Rule),
+    /// Through which program it comes.
+    Apps(Box<AppsPolicy>),
     /// What a credential was given.
     Scopes(Box<Scopes>),
     /// What a caller is.
@@ -415,6 +418,7 @@ impl Policy {
             Self::Session(_) => session::NAME,
             Self::Signature(_) => signature::NAME,
             Self::Webhook(_) => webhook::NAME,
+            Self::Apps(_) => apps::NAME,
             Self::Scopes(_) => scopes::NAME,
             Self::Roles(_) => roles::NAME,
             Self::Cedar(_) => cedar::NAME,
@@ -483,6 +487,7 @@ impl Policy {
         matches!(
             self,
             Self::Authorize(_)
+                | Self::Apps(_)
                 | Self::Scopes(_)
                 | Self::Roles(_)
                 | Self::Cedar(_)

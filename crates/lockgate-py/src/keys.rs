@@ -2,8 +2,8 @@
 //! by the code that the gate checks them with.
 
 use lockgate_policy::introspection::Answer;
-use lockgate_policy::{api_key, jwt};
-use lockgate_proxy::facts::KeyFact;
+use lockgate_policy::{api_key, apps, jwt};
+use lockgate_proxy::facts::{AppFact, KeyFact};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -93,6 +93,20 @@ pub fn read_key_set<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, Py
             unusable: unusable.collect(),
         },
     )
+}
+
+/// Whether a scope is what a pattern says, in whatever letters; `*` stands for anything.
+#[pyfunction]
+pub fn matches_scope(pattern: &str, scope: &str) -> bool {
+    apps::matches(pattern, scope)
+}
+
+/// What is wrong with a fact of a program; nothing if a gate would take it.
+#[pyfunction]
+pub fn check_app_fact(app: &str) -> PyResult<()> {
+    let read = serde_json::from_str::<AppFact>(app).map_err(|error| error.to_string());
+    read.and_then(|app| app.check())
+        .map_err(|why| Told::new("app-malformed", why).into())
 }
 
 /// Every way of telling a token; nothing of it is verified.

@@ -161,6 +161,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::imported_key_digest, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_form, module)?)?;
     module.add_function(wrap_pyfunction!(keys::check_key_fact, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::check_app_fact, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::matches_scope, module)?)?;
     module.add_function(wrap_pyfunction!(keys::read_token, module)?)?;
     module.add_function(wrap_pyfunction!(session::seal_session, module)?)?;
     module.add_function(wrap_pyfunction!(session::open_session, module)?)?;

@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from lockgate.admin.app_uses import AppUses, unseen
+from lockgate.admin.apps import Apps
 from lockgate.admin.broker import Orders
 from lockgate.admin.bundles import Bundles
 from lockgate.admin.certificates.box import Box
@@ -39,6 +41,7 @@ from lockgate.admin.tokens import TokenRevocations
 from lockgate.admin.upstreams import unavailable
 from lockgate.admin.watch import changes
 from lockgate.config import Duties, Loaded
+from lockgate.config.described import described_answers, described_operations
 from lockgate.state import StateFolder
 
 AGAIN_SECONDS = 10.0
@@ -98,6 +101,8 @@ class Control:
     people: PeopleKeeper
     introspections: Introspections
     certificates: Certificates
+    apps: Apps
+    app_uses: AppUses
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -122,6 +127,8 @@ class Control:
         sign_ins = SignIns(state, Sessions(store, journal, tokens), factors, devices, findings, link)
         people = PeopleKeeper(state, store, journal, findings, sign_ins.end_all)
         sign_ins.passwords = people
+        apps = Apps(store, journal)
+        app_uses = AppUses(state, store, apps, findings, journal)
         introspections = Introspections(findings, journal, link, people)
         certificates = Certificates(state, findings, journal, link, box)
 
@@ -154,6 +161,8 @@ class Control:
             people=people,
             introspections=introspections,
             certificates=certificates,
+            apps=apps,
+            app_uses=app_uses,
         )
 
         async def follow(loaded: Loaded) -> None:
@@ -161,6 +170,8 @@ class Control:
             await certificates.follow(loaded)
 
         reloader.on_loaded = follow
+        app_uses.operations = control.operations
+        app_uses.unseen = lambda: unseen(served() or {"apis": []})
         return control
 
     async def follow(self, duties: Duties) -> None:
@@ -171,6 +182,21 @@ class Control:
         await self.sign_ins.follow(duties)
         await self.orders.follow(duties)
         await self.introspections.follow(duties)
+        bundle = self.bundles.latest()
+        served = json.loads(bundle.text) if bundle is not None else {"apis": [], "issuers": []}
+        apis, issuers = (frozenset(one["name"] for one in served[part]) for part in ("apis", "issuers"))
+        self.apps.follow(duties.apps, apis, issuers)
+
+    def operations(self) -> dict[str, list[str]]:
+        """The operations of each API, as the documents of the served configuration name them."""
+        loaded = self.reloader.loaded
+        return described_operations(loaded) if loaded is not None else {}
+
+    def fields_of(self, used: set[tuple[str, str | None]]) -> dict[str, list[str]]:
+        """The fields of the answers to some operations, each by its API and name, as documents describe them."""
+        loaded = self.reloader.loaded
+        described = described_answers(loaded) if loaded is not None else {}
+        return {f"{api} {name}": described[api, name] for api, name in sorted(described) if (api, name) in used}
 
     async def keep_history(self) -> None:
         """Take the event log into the history, for ever."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from lockgate.admin.clock import now_ms, now_us
 from lockgate.admin.store import Store
 from lockgate.admin.store.engine import take
-from lockgate.admin.store.models import Fact, Key, KeySet, TokenRevocation
+from lockgate.admin.store.models import App, Fact, Key, KeySet, TokenRevocation
 
 COUNTER = "facts"
 
@@ -25,6 +25,9 @@ BATCH = 5_000
 
 SETS = 50
 """Key sets that travel together: each has up to some 50 KB."""
+
+APPS = 500
+"""Programs that travel together: each may list a thousand operations."""
 
 KEPT = 100_000
 """Facts that are kept for gates that were away: some 30 MB. Beyond them a snapshot is as cheap."""
@@ -76,9 +79,8 @@ def put(key: Key) -> dict[str, Any]:
         "revoked": key.revoked_ms is not None,
     }
     # Of a million keys few have more than that.
-    told |= {
-        name: value for name in ("scopes", "methods", "networks", "rate") if (value := getattr(key, name)) is not None
-    }
+    more = ("scopes", "methods", "networks", "app", "rate")
+    told |= {name: value for name in more if (value := getattr(key, name)) is not None}
     if key.suspended_ms is not None:
         told["suspended"] = True
     if key.previous_digest is not None:
@@ -89,6 +91,26 @@ def put(key: Key) -> dict[str, Any]:
 def revoke(key_id: str) -> dict[str, Any]:
     """The fact that a key opens nothing any more."""
     return {"kind": "key.revoke", "id": key_id}
+
+
+def put_app(app: App) -> dict[str, Any]:
+    """The fact that there is a program, with what a gate must know of it."""
+    told = {
+        "id": app.id,
+        "clients": app.clients,
+        "tier": app.tier,
+        "scopes": None if app.scopes is None else sorted(app.scopes),
+        "apis": app.apis,
+        "operations": [{"api": api, "names": names} for api, names in app.operations.items()],
+        "until_ms": app.until_ms,
+        "stopped": app.stopped_ms is not None,
+    }
+    return {"kind": "app.put", "app": told}
+
+
+def forget_app(app_id: str) -> dict[str, Any]:
+    """The fact that there is no such program any more."""
+    return {"kind": "app.forget", "id": app_id}
 
 
 def put_keys(keys: KeySet) -> dict[str, Any]:
@@ -201,6 +223,10 @@ class FactsLog:
             yield Batch([_payload(last, at_ms, key) for key in keys], last)
             behind = keys[-1]["key"]["id"]
         behind = ""
+        while apps := self._apps(behind):
+            yield Batch([_payload(last, at_ms, app) for app in apps], last)
+            behind = apps[-1]["app"]["id"]
+        behind = ""
         while revoked := self._revocations(behind, at_ms):
             yield Batch([_payload(last, at_ms, fact) for _, fact in revoked], last)
             behind = revoked[-1][0]
@@ -210,6 +236,11 @@ class FactsLog:
         with self._store.read() as session:
             rows = session.scalars(select(Key).where(Key.id > behind).order_by(Key.id).limit(BATCH))
             return [put(key) for key in rows]
+
+    def _apps(self, behind: str) -> list[dict[str, Any]]:
+        with self._store.read() as session:
+            rows = session.scalars(select(App).where(App.id > behind).order_by(App.id).limit(APPS))
+            return [put_app(app) for app in rows]
 
     def _revocations(self, behind: str, at_ms: int) -> list[tuple[str, dict[str, Any]]]:
         query = select(TokenRevocation).where(TokenRevocation.id > behind, left(at_ms))

@@ -60,6 +60,7 @@ class KeyRecord:
     apis: list[str] | None
     methods: list[str] | None
     networks: list[str] | None
+    app: str | None
     rate: dict[str, int] | None
     created_ms: int
     expires_ms: int | None
@@ -113,7 +114,7 @@ def record(row: Key) -> KeyRecord:
 def audited(key: KeyRecord) -> dict[str, Any]:
     """What of it stands in the audit event of its making."""
     told = {name: getattr(key, name) for name in EDITABLE}
-    return {**told, "environment": key.environment}
+    return {**told, "environment": key.environment, **({"app": key.app} if key.app is not None else {})}
 
 
 def ordered(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ from lockgate.admin.key_records import (
 )
 from lockgate.admin.key_report import Worth, report
 from lockgate.admin.store import Store
-from lockgate.admin.store.models import Bundle, Key
+from lockgate.admin.store.models import App, Bundle, Key
 from lockgate.state import StateFolder
 
 __all__ = [
@@ -147,6 +147,7 @@ class Keys:
         wanted = ordered(rules)
         with self._store.write() as session:
             self._check_apis(session, set(wanted.get("apis") or ()))
+            self._check_app(session, wanted.get("app"))
             wanted["expires_ms"] = _Lifetimes.of(session).end(wanted.get("expires_ms"))
             key, digest = mint_key(self._pepper, environment)
             row = Key(
@@ -324,6 +325,17 @@ class Keys:
         if row.get("digest") is not None:
             return str(row["digest"])
         return imported_key_digest(bytes.fromhex(row["sha256"]), self._pepper)
+
+    def _check_app(self, session: Session, app: str | None) -> None:
+        """A program that is named is there, and something holds it to what it was given."""
+        if app is None:
+            return
+        text = session.scalar(newest().with_only_columns(Bundle.text))
+        registry = json.loads(text).get("apps") if text is not None else None
+        if registry is None:
+            raise KeyRuleError("the configuration holds no program to anything: add `apps: {}` to it")
+        if session.get(App, app) is None and app not in {one["name"] for one in registry["named"]}:
+            raise KeyRuleError(f"there is no program {app!r}: `lockgate apps list` shows those that there are")
 
     def _check_apis(self, session: Session, wanted: set[str]) -> None:
         """Where there is a configuration, it has every API that is named."""

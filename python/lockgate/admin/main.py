@@ -122,6 +122,7 @@ async def _run(control: Control, listener: socket.socket, parent: Parent | None,
             control.watch_upstreams(),
             control.gates.follow(control.reloader),
             control.keep_history(),
+            control.app_uses.keep(),
             control.certificates.watch(),
         )
         others = [asyncio.ensure_future(work) for work in works]

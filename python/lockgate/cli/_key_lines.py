@@ -48,6 +48,7 @@ def lines(row: Row) -> list[str]:
         ("name", row["name"]),
         ("owner", row["owner"]),
         ("env", row["environment"]),
+        ("app", row["app"] or ""),
         ("opens", opens(row)),
         ("scopes", " ".join(row["scopes"] or ())),
         ("methods", ", ".join(row["methods"] or ())),

@@ -92,6 +92,10 @@ def create(
             "(`environments`).",
         ),
     ] = "live",
+    of_app: Annotated[
+        str | None,
+        typer.Option("--app", help="The program that has it, by its name: it does no more than that was given."),
+    ] = None,
     state: StateDir = None,
     as_json: Json = False,
 ) -> None:
@@ -115,6 +119,7 @@ def create(
         "rate": _rate(limit, burst),
         "expires_ms": _end(expires) if expires is not None else None,
         "environment": environment,
+        "app": of_app,
     }
     with key_ring(state) as keys:
         made = keys.create(wanted)

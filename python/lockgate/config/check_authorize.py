@@ -93,6 +93,8 @@ def check_authorize(document: Document, apis: list[EffectiveApi], documents: Doc
             for room in ("scopes", "roles"):
                 for name, parts in getattr(said, room).opens.items() if getattr(said, room) is not None else ():
                     _parts(document, (*path, room, "opens", name), parts, names)
+            if said.apps is not None:
+                _parts(document, (*path, "apps", "bulk"), said.apps.bulk, names)
             for index, part in enumerate(said.public):
                 _parts(document, (*path, "public", index, "what"), part.what, names)
             _from_openapi(document, api, known)

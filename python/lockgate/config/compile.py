@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from lockgate.addresses import is_server
 from lockgate.config import bundle_types as types
 from lockgate.config import geo, tls
+from lockgate.config.apps import registry
 from lockgate.config.authorize import Names, opens, roles
 from lockgate.config.cedar import CedarFiles, claims, operations
 from lockgate.config.compile_upstreams import spread
@@ -100,6 +101,7 @@ class Compiler:
                 for name, issuer in self.document.issuers.items()
             ],
             "roles": roles(document),
+            **({"apps": named} if (named := registry(document)) is not None else {}),
             "apis": apis,
             "assertions": {"issuer": document.assertions.issuer, "rotation": document.assertions.rotation},
             "documents": self.attaching.made,
@@ -348,6 +350,7 @@ class Compiler:
         }  # type: ignore[typeddict-item] # As above: most APIs have none.
         asking = {"device": self._asking(api, api.device), "step_up": self._asking(api, api.step_up)}
         entitling = {
+            "apps": self._through(api),
             "scopes": self._authorized(api, api.scopes, "scope"),
             "roles": self._authorized(api, api.roles, "role"),
             "cedar": self._cedar(api),
@@ -366,6 +369,13 @@ class Compiler:
             "claims": claims(self.document, api),
         }
         return {**made, "config": {**made["config"], **about}}
+
+    def _through(self, api: EffectiveApi) -> object:
+        if api.apps is None:
+            return None
+        made = cast("dict[str, Any]", self._placed(api.apps))
+        bulk = self._names(api).only(api.apps.policy.bulk)
+        return {**made, "config": {**made["config"], "bulk": bulk}}
 
     def _objects(self, api: EffectiveApi) -> object:
         if api.objects is None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_apps import App, ThirdParty
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_roles import Role
@@ -68,6 +69,8 @@ class Document:
     sign_in: dict[str, SignIn] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
+    apps: dict[str, App] = field(default_factory=dict)
+    third_party: ThirdParty = field(default_factory=ThirdParty)
     apis: dict[str, Api] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     assertions: Assertions = field(default_factory=Assertions)
@@ -97,6 +100,8 @@ class Document:
         document.sign_in = document._named("sign_in", SignIn)
         document.upstreams = document._named("upstreams", Upstream)
         document.roles = document._named("roles", Role)
+        document.apps = document._named("apps", App)
+        document.third_party = document._section("third_party", ThirdParty) or ThirdParty()
         document.apis = document._named("apis", Api)
         document.defaults = document._section("defaults", Defaults) or Defaults()
         document.assertions = document._section("assertions", Assertions) or Assertions()
@@ -127,6 +132,11 @@ class Document:
         """The value at the path, where it is one token; else as `region`."""
         root = self.sections.get(str(path[0]))
         return root.find(path[1:])[0].region if root is not None else START
+
+    @property
+    def holds_apps(self) -> bool:
+        """Whether programs of others are held to what they were given."""
+        return self.says("apps") or self.says("third_party")
 
     def says(self, *path: str | int) -> bool:
         """Whether the document says something there, even if it is wrong."""

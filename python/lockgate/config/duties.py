@@ -36,6 +36,8 @@ class Duties:
     """How issuers are asked about tokens."""
     people: tuple[People, ...] = ()
     """Issuers that know people by passwords."""
+    apps: Mapping[str, Any] | None = None
+    """Programs that the configuration names, and how others are held; none where none are."""
     key_lifetime_ms: int | None = None
     """How long API keys are good of which nobody says it; none is for ever."""
     key_lifetime_max_ms: int | None = None
@@ -50,6 +52,7 @@ class Duties:
             "sign_ins": [asdict(one) for one in self.sign_ins],
             "upstream_tokens": [asdict(one) for one in self.upstream_tokens],
             "people": [asdict(one) for one in self.people],
+            "apps": self.apps,
             "key_lifetime_ms": self.key_lifetime_ms,
             "key_lifetime_max_ms": self.key_lifetime_max_ms,
         }
@@ -69,6 +72,7 @@ class Duties:
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
                 # Not there in those of the version before.
                 people=tuple(People.from_json(one) for one in kept.get("people", ())),
+                apps=kept.get("apps"),
                 key_lifetime_ms=kept.get("key_lifetime_ms"),
                 key_lifetime_max_ms=kept.get("key_lifetime_max_ms"),
             )

@@ -14,6 +14,7 @@ from lockgate.config.model_apis import Api
 from lockgate.config.placed import Path, Placed
 from lockgate.config.problems import Region
 from lockgate.policies import (
+    Apps,
     Authentication,
     BodyLimit,
     Cedar,
@@ -85,6 +86,7 @@ class EffectiveApi:
     grpc: Placed[Grpc] | None
     waf: Placed[Waf] | None
     plugins: tuple[Placed[Plugin], ...]
+    apps: Placed[Apps] | None
     scopes: Placed[Scopes] | None
     roles: Placed[Roles] | None
     cedar: Placed[Cedar] | None
@@ -143,6 +145,7 @@ class EffectiveApi:
             self.grpc,
             self.waf,
             *self.plugins,
+            self.apps,
             self.scopes,
             self.roles,
             self.cedar,
@@ -233,6 +236,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         grpc=_placed(name, "grpc", document.defaults.grpc, api.grpc),
         waf=_placed(name, "waf", document.defaults.waf, api.waf),
         plugins=tuple(_plugins(name, api)),
+        apps=_through(document, name, api),
         scopes=_authorized(name, "scopes", api.authorize.scopes if api.authorize is not None else None),
         roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
@@ -270,6 +274,13 @@ def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
 def _authorized(name: str, room: str, policy: P | None) -> Placed[P] | None:
     path: Path = ("apis", name, "authorize", room)
     return None if policy is None else Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
+
+
+def _through(document: Document, name: str, api: Api) -> Placed[Apps] | None:
+    if not document.holds_apps or api.authenticate is None:
+        return None
+    said = _authorized(name, "apps", api.authorize.apps if api.authorize is not None else None)
+    return said or Placed(Apps(), ("apis", name), inherited=True)
 
 
 def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:

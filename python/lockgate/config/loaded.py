@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from lockgate.config import geo, secrets, tls
+from lockgate.config.apps import check_apps, setup
 from lockgate.config.cedar import CedarFiles, check_claims, check_permissions
 from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
@@ -124,6 +125,7 @@ class Loaded:
         """What the control process does for gates while this serves."""
         references, keys = self.lists.references, self.document.api_keys
         return Duties(
+            apps=setup(self.document),
             outgoing=self.outgoing,
             key_origins=tuple(self.key_origins),
             ocsp_rules=tls.Files(self.document, references).asking(),
@@ -239,6 +241,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check(document, apis, lists.read, reader.references)
     check_device(document, apis)
     check_authorize(document, apis, documents)
+    check_apps(document, apis, documents)
     check_step_up(document, apis, documents)
     check_proofs(document, apis)
     secrets.check(document, reader.references)

@@ -7,10 +7,12 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.policies import (
+    APPS,
     CEDAR,
     OBJECTS,
     ROLES,
     SCOPES,
+    Apps,
     Cedar,
     Objects,
     PartText,
@@ -68,6 +70,12 @@ class Authorize(Settings):
         description="Whose it is what is asked for, and what that must be; of all rules that are for a request each "
         "must hold. It entitles nobody: it takes away from what the others open.",
         examples=[[{"operations": ["getOrder"], "response": "/customer_id", "must_equal": "claim:sub"}]],
+    )
+    apps: Annotated[Apps | None, *APPS] = Field(
+        default=None,
+        description="Through which programs the API is used, where the document has `apps`: whether only registered "
+        "ones, and what they may not use in bulk.",
+        examples=["optional", {"bulk": ["exportOrders"]}],
     )
     permissions: dict[Name, Opens] = Field(
         default={},

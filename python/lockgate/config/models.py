@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from lockgate.addresses import Listen
 from lockgate.config.model_apis import Api, Defaults
+from lockgate.config.model_apps import App, ThirdParty
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
 from lockgate.config.model_roles import Role
@@ -275,6 +276,18 @@ class Config(Settings):
                 "manager": {"who": {"claim": "groups", "contains": "managers"}, "includes": ["support"]},
             }
         ],
+    )
+    apps: dict[Name, App] = Field(
+        default={},
+        description="Programs of others that use the APIs, by name, and what each was given. With this or "
+        "`third_party` in it, a configuration holds programs to what they were given; `apps: {}` is enough where all "
+        "are registered with `lockgate apps`.",
+        examples=[{"crm-sync": {"owner": "sales@example.com", "apis": ["orders"], "scopes": ["orders:read"]}}],
+    )
+    third_party: ThirdParty = Field(
+        default=ThirdParty(),
+        description="How programs of others are held: what bounds each tier, and what becomes of what is not used.",
+        examples=[{"tiers": {"unreviewed": {"rate": "30/m"}}}],
     )
     apis: dict[Name, Api] = Field(
         description="The APIs, by name.",

@@ -13,6 +13,7 @@ from lockgate.policies._base import (
 )
 from lockgate.policies._parts import Part, PartText, operations, parse_part, parse_parts
 from lockgate.policies.api_key import ApiKey
+from lockgate.policies.apps import APPS, Apps
 from lockgate.policies.basic import Basic
 from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.cedar import CEDAR, Cedar
@@ -41,6 +42,7 @@ from lockgate.policies.webhook import Webhook
 from lockgate.policies.websocket import WebSocket
 
 __all__ = [
+    "APPS",
     "CEDAR",
     "OBJECTS",
     "ROLES",
@@ -48,6 +50,7 @@ __all__ = [
     "AddressEntry",
     "AddressFilter",
     "ApiKey",
+    "Apps",
     "Authentication",
     "Authorization",
     "Basic",

@@ -83,6 +83,8 @@ pub struct Terms {
     pub networks: Option<Ranges>,
     /// How much may come by it, whatever else is allowed; `None` for no bound of its own.
     pub rate: Option<Quota>,
+    /// The program that has it.
+    pub app: Option<Arc<str>>,
     /// What is said of its holder, as a token's claims are: its scopes. `None` where it has none.
     pub claims: Option<Arc<Map<String, Value>>>,
 }

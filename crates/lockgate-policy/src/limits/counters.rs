@@ -2,7 +2,7 @@
 //! somewhere else; what taking and striking mean is said here.
 
 use super::gcra::Quota;
-use super::key::CounterKey;
+use super::key::{CounterKey, Seed};
 
 /// One counter to be taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,32 @@ pub struct Take {
     pub back: Vec<Charge>,
     /// In the answer: which of the charges refuses longest, and for how many nanoseconds.
     pub refused: Option<(usize, u64)>,
+}
+
+impl Take {
+    /// One request, from the counter that a room has for somebody alone.
+    #[must_use]
+    pub fn one(seed: Seed, (room, whose): (&str, &str), quota: Quota) -> Self {
+        let mut sip = seed.begin();
+        sip.part(room.as_bytes());
+        let shared = sip.clone().end();
+        sip.part(whose.as_bytes());
+        let key = sip.end();
+        let charge = Charge {
+            key,
+            slot: key,
+            shared,
+            quota,
+            cost: 1,
+            chosen: false,
+            limit: 0,
+            due_ns: 0,
+        };
+        Self {
+            charges: vec![charge],
+            ..Self::default()
+        }
+    }
 }
 
 /// A credential that was refused, to be counted.

@@ -23,6 +23,7 @@ fn check(name: &str, verdict: &Verdict, expected: &str, reason: Option<&str>) {
     let said = match verdict {
         Verdict::Allow(_) | Verdict::Granted(_) => ("allow", None),
         Verdict::Identify(_) | Verdict::Renewed(..) => ("identify", None),
+        Verdict::Narrowed(..) => ("narrowed", None),
         Verdict::Deny(denial) => ("deny", Some(denial.reason.code)),
         Verdict::Respond(_) => ("respond", None),
         Verdict::Need(_) => ("need", None),

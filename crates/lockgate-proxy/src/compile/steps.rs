@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::HeaderName;
 use lockgate_policy::api_key::ApiKey;
+use lockgate_policy::apps::AppsPolicy;
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cedar::Cedar;
 use lockgate_policy::compress::Compress;
@@ -80,6 +81,7 @@ pub(super) fn steps(
         issuers,
         rule_sets,
         roles,
+        apps,
     } = *given;
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -143,6 +145,11 @@ pub(super) fn steps(
             }
         };
         add(format!("authenticate/{place}"), common, policy);
+    }
+    if let Some(placed) = &api.policies.apps {
+        let policy = AppsPolicy::new(&placed.config, apps, &around.pepper);
+        let policy = policy.map(|policy| Policy::Apps(policy.into()));
+        add("apps".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.scopes {
         let policy = Scopes::new(&placed.config).map(|policy| Policy::Scopes(policy.into()));

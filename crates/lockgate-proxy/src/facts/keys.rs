@@ -52,6 +52,9 @@ pub struct KeyFact {
     /// What its holder may do, as a token's `scope` says it.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
+    /// The program that has it.
+    #[serde(default)]
+    pub app: Option<String>,
     /// How much may come by it; none means as much as others allow.
     #[serde(default)]
     pub rate: Option<RateFact>,
@@ -149,6 +152,7 @@ impl KeyFact {
             networks: networks.transpose()?,
             rate: rate.transpose()?,
             claims: self.scopes.as_deref().and_then(Terms::claims),
+            app: self.app.as_deref().map(Into::into),
         })
     }
 }

@@ -155,6 +155,11 @@ pub const ORDER: &[Place] = &[
         "Nothing that costs is done for those who may not call.",
     ),
     policy(
+        "apps",
+        "head",
+        "A program has no more than it was given, whatever its credential says: all that entitles comes after it.",
+    ),
+    policy(
         "scopes",
         "head",
         "What a credential was given is cheaper to tell than what its holder is.",

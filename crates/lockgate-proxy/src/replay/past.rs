@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use lockgate_policy::apps::AppsPolicy;
 use lockgate_policy::{
-    api_key, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt, objects,
+    api_key, apps, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt, objects,
     redirect, rewrite, roles, scopes, signature, waf, Denial, Digest, Fault, Grant, Identity,
     KeyRecord, Reason, ReasonRef, RequestView, Terms, Verdict,
 };
@@ -113,6 +114,8 @@ struct About {
     roles: Value,
     /// What documents demand of their operations.
     demands: Value,
+    /// What programs were given.
+    apps: Value,
 }
 
 impl About {
@@ -129,12 +132,14 @@ impl About {
         Self {
             roles: unplaced(document.get("roles").unwrap_or(&Value::Null)),
             demands: demands.collect(),
+            apps: unplaced(document.get("apps").unwrap_or(&Value::Null)),
         }
     }
 
     fn with(&self, room: &str, config: &Value) -> Value {
         let elsewhere = match room {
             scopes::NAME => &self.demands,
+            apps::NAME => &self.apps,
             roles::NAME | cedar::NAME | objects::NAME => &self.roles,
             _ => return config.clone(),
         };
@@ -239,6 +244,11 @@ impl Memory for Past<'_> {
                 return Some(Verdict::Deny(Denial::new(&UNDECIDABLE).detail("not-kept")));
             }
             Policy::Limits(_) | Policy::Penalty(_) => return None,
+            Policy::Apps(policy) => {
+                if let Some(verdict) = self.through(policy, view, now_ms) {
+                    return Some(verdict);
+                }
+            }
             _ => {}
         }
         let earlier = api.steps[..number].iter();
@@ -388,9 +398,20 @@ impl Past<'_> {
             proved_by: step.policy.name(),
             credential,
             owner,
-            app: None,
+            app: self.then.app.as_deref().map(Into::into),
             claims: None,
         }))
+    }
+
+    /// What is said of the program that the event names, where the configuration names it as well. Of its
+    /// scopes, those count that something was opened by.
+    fn through(&self, policy: &AppsPolicy, view: &RequestView<'_>, now_ms: u64) -> Option<Verdict> {
+        let Some(app) = &self.then.app else {
+            return Some(Verdict::allow());
+        };
+        let grounds = self.then.grounds.iter().flatten();
+        let used = grounds.filter_map(|ground| ground.strip_prefix("scope "));
+        policy.past(view, app, &used.collect::<Vec<_>>(), now_ms)
     }
 
     /// What the policy said holds on, if it is configured as it was.

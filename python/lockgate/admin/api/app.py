@@ -7,6 +7,7 @@ from lockgate import __version__
 from lockgate.admin.api import (
     access,
     apis,
+    apps,
     certificates,
     config,
     devices,
@@ -36,6 +37,7 @@ RESOURCES = (
     routes,
     apis,
     access,
+    apps,
     issuers,
     certificates,
     keys,

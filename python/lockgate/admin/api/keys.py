@@ -24,6 +24,7 @@ from lockgate.admin.keys import (
     NoGraceError,
     UnknownApiError,
 )
+from lockgate.scalars import NAME
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
@@ -71,6 +72,7 @@ class Key(BaseModel):
     apis: list[str] | None = Field(description="The APIs that it opens; none means all.")
     methods: list[str] | None = Field(description="The methods that it may be used with; none means all.")
     networks: list[str] | None = Field(description="The networks that it may be used from; none means all.")
+    app: str | None = Field(description="The program that has it, and does no more than that was given.")
     rate: Rate | None = Field(description="How much may come by it at each gate; none means as much as limits allow.")
     created_ms: int
     expires_ms: int | None
@@ -112,6 +114,9 @@ class NewKey(Rules):
     name: Words = Field(description="What it is for.")
     owner: Words = Field(description="Who answers for it: a person or a team, by name or address.")
     environment: Environment = "live"
+    app: Annotated[str, Field(pattern=f"^{NAME.pattern}$")] | None = Field(
+        default=None, description="The program that has it, and does no more than that was given."
+    )
 
 
 class Edit(Rules):

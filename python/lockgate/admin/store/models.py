@@ -61,6 +61,8 @@ class Key(Base):
     scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     methods: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     networks: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    app: Mapped[str | None] = mapped_column(String(64))
+    """The program that has it."""
     rate: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
     """How much may come by it: `allow` in each `per_ms`, `burst` of them at once."""
     suspended_ms: Mapped[int | None] = mapped_column(BigInteger)
@@ -71,6 +73,48 @@ class Key(Base):
     used_ms: Mapped[int | None] = mapped_column(BigInteger)
     """The hour in which its newest secret was last used, as gates tell it."""
     previous_used_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class App(Base):
+    """A program of others. Of one that the configuration names, only what is here of its being stopped counts."""
+
+    __tablename__ = "apps"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    """`configuration`, `operator`, or `registration` (RFC 7591)."""
+    name: Mapped[str | None] = mapped_column(String(200))
+    """What people are shown."""
+    owner: Mapped[str] = mapped_column(String(200))
+    purpose: Mapped[str | None] = mapped_column(String(500))
+    contact: Mapped[str | None] = mapped_column(String(200))
+    tier: Mapped[str] = mapped_column(String(16))
+    clients: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    scopes: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    """Each with when it was given; none means all that credentials say."""
+    apis: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    operations: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    redirect_uris: Mapped[list[str]] = mapped_column(JSON)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    changed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    review_ms: Mapped[int | None] = mapped_column(BigInteger)
+    stopped_ms: Mapped[int | None] = mapped_column(BigInteger)
+    stopped_by: Mapped[str | None] = mapped_column(String(200))
+    stopped_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class AppUse(Base):
+    """What a program has really used: an API, an operation, a scope."""
+
+    __tablename__ = "app_uses"
+
+    app: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    what: Mapped[str] = mapped_column(String(400), primary_key=True)
+    """`API`, `API OPERATION`, or the scope."""
+    first_ms: Mapped[int] = mapped_column(BigInteger)
+    last_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class KeySet(Base):

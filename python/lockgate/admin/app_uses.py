@@ -1,0 +1,283 @@
+"""What programs were given, and what they have really used of it.
+
+Uses are kept by what was used, with its first and last time, so that a report
+does not depend on how long events are kept. They are taken from the history
+every minute; requests that were refused are no uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import structlog
+from sqlalchemy import func, select
+
+from lockgate.admin.apps import AppRecord, Apps
+from lockgate.admin.clock import now_ms
+from lockgate.admin.findings import Findings, Seen
+from lockgate.admin.journal import Journal
+from lockgate.admin.store import Store
+from lockgate.admin.store.models import App, AppUse
+from lockgate.history.reader import History
+from lockgate.state import StateFolder
+
+EVERY_SECONDS: Final = 60.0
+DAY_MS: Final = 86_400_000
+LATE_MS: Final = 3_600_000
+"""An event is written when its request ends, and bears when that began: streams come late."""
+WHAT_MAX: Final = 400
+MOST_USES: Final = 20_000
+"""Of one program: names of operations are a document's, scopes an issuer's."""
+ACTOR: Final = "lockgate"
+
+Kind = Literal["api", "operation", "scope"]
+
+log = structlog.get_logger("lockgate.control")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Something that a program was given, and when it used it last."""
+
+    kind: Kind
+    what: str
+    first_ms: int | None
+    last_ms: int | None
+    used: bool
+    """Within the days that were asked about."""
+    dangerous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a program was given against what it used."""
+
+    app: AppRecord
+    days: int
+    since_ms: int
+    """From when on uses are known; later than the days where the program is younger."""
+    given: list[Given]
+    unlimited: list[str]
+    """Of `scopes`, `apis` and `operations` those that nothing bounds: what they would be is not counted."""
+    over: int
+    """How much of what it was given it did not use, in percent; 0 is just what it needs."""
+    trimmed: dict[str, Any]
+    """What it would be given by `trim`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Scopes whose use events do not tell."""
+
+    scopes: frozenset[str] = frozenset()
+    apis: frozenset[str] = frozenset()
+    """APIs at which any scope may be needed unseen."""
+
+
+class AppUses:
+    """Takes uses down, reports them, and takes back what goes unused."""
+
+    def __init__(self, state: StateFolder, store: Store, apps: Apps, findings: Findings, journal: Journal) -> None:
+        """`apps` are the programs that there are."""
+        self._state = state
+        self._store = store
+        self._apps = apps
+        self._findings = findings
+        self._journal = journal
+        self.operations: Callable[[], Mapping[str, Sequence[str]]] = dict
+        """The operations of each API, as the served configuration has them."""
+        self.unseen: Callable[[], Unseen] = Unseen
+        """Scopes whose use events do not tell, by the served configuration."""
+
+    async def keep(self) -> None:
+        """A round every minute, for ever."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await asyncio.to_thread(self.round)
+            except Exception:
+                # It concerns a report; the next round finds the same.
+                log.exception("app-uses-failed")
+
+    def round(self) -> None:
+        """Take down what was used, tell what is new and dangerous, and take back what goes unused."""
+        self.note()
+        self.expire()
+        self.look()
+
+    def note(self) -> int:
+        """Take down what was used since the last time; how many uses are new."""
+        if self._apps.setup is None:
+            return 0
+        with self._store.read() as session:
+            last = session.scalar(select(func.max(AppUse.last_ms))) or 0
+        with History.open(self._state, sources=("gate",)) as history:
+            found = history.rows(_USES, [max(0, last - LATE_MS)])
+        known = {app.id for app in self._apps.every()}
+        new: list[AppUse] = []
+        with self._store.write() as session:
+            counts: dict[str, int] = {}
+            for row in found:
+                if row["app"] not in known or len(row["what"]) > WHAT_MAX:
+                    continue
+                use = session.get(AppUse, (row["app"], row["kind"], row["what"]))
+                if use is not None:
+                    use.first_ms = min(use.first_ms, row["first_ms"])
+                    use.last_ms = max(use.last_ms, row["last_ms"])
+                    continue
+                if row["app"] not in counts:
+                    of_app = select(func.count()).select_from(AppUse).where(AppUse.app == row["app"])
+                    counts[row["app"]] = session.scalar(of_app) or 0
+                if counts[row["app"]] < MOST_USES:
+                    counts[row["app"]] += 1
+                    use = AppUse(**row)
+                    session.add(use)
+                    new.append(use)
+            scopes = [use for use in new if use.kind == "scope" and self._dangerous(use.what)]
+            told = [(use.app, use.what, use.first_ms) for use in scopes]
+        for app, scope, at_ms in told:
+            words = f"The program {app} has used the scope {scope} for the first time."
+            self._journal.system("app-dangerous-scope", words, {"app": app, "scope": scope, "first_ms": at_ms})
+            log.warning("app-dangerous-scope", app=app, scope=scope)
+        return len(new)
+
+    def look(self) -> None:
+        """Keep findings: dangerous scopes that are new in use, reviews that are due."""
+        setup, now, seen = self._apps.setup, now_ms(), []
+        if setup is not None:
+            with self._store.read() as session:
+                recent = session.scalars(
+                    select(AppUse).where(AppUse.kind == "scope", AppUse.first_ms > now - 7 * DAY_MS)
+                ).all()
+            seen += [
+                Seen(
+                    "finding",
+                    "app-dangerous-scope",
+                    f"{use.app} {use.what}",
+                    f"the program {use.app} uses the scope {use.what} since this week, which it never did before: "
+                    f"`lockgate apps usage {use.app}` shows it, `lockgate apps stop {use.app}` ends it",
+                    "warning",
+                )
+                for use in recent
+                if self._dangerous(use.what)
+            ]
+            seen += [
+                Seen(
+                    "finding",
+                    "app-review-due",
+                    app.id,
+                    f"the program {app.id} was to be looked at again by now: `lockgate apps usage {app.id}`",
+                    "warning",
+                )
+                for app in self._apps.every()
+                # Of the configuration's own, checking it tells.
+                if app.source != "configuration" and app.review_ms is not None and app.review_ms <= now
+            ]
+        self._findings.sync("apps", seen)
+
+    def expire(self) -> None:
+        """Take back scopes that registered programs were given and have not used for long enough."""
+        setup = self._apps.setup
+        if setup is None:
+            return
+        before = now_ms() - int(setup["unused_ms"])
+        with self._store.read() as session:
+            rows = session.scalars(select(App).where(App.source != "configuration", App.scopes.is_not(None))).all()
+            used = {
+                (use.app, use.what)
+                for use in session.scalars(select(AppUse).where(AppUse.kind == "scope", AppUse.last_ms >= before))
+            }
+        for row in rows:
+            given = row.scopes or {}
+            left = [scope for scope, at_ms in given.items() if at_ms >= before or (row.id, scope) in used]
+            if len(left) < len(given) and row.id not in setup["named"]:
+                self._apps.change(ACTOR, row.id, {"scopes": left}, action="app.expire")
+
+    def usage(self, app_id: str, days: int) -> Usage:
+        """What a program was given against what it used within so many days."""
+        app, now = self._apps.one(app_id), now_ms()
+        since = max(now - days * DAY_MS, app.created_ms or 0)
+        with self._store.read() as session:
+            uses = {(use.kind, use.what): use for use in session.scalars(select(AppUse).where(AppUse.app == app_id))}
+        operations = self.operations()
+        apis = app.apis if app.apis is not None else sorted(operations)
+        given = {
+            "api": apis,
+            "operation": [f"{api} {name}" for api in apis for name in app.operations.get(api, operations.get(api, ()))],
+            "scope": app.scopes or [],
+        }
+
+        def one(kind: Kind, what: str) -> Given:
+            use = uses.get((kind, what))
+            last = use.last_ms if use is not None else None
+            dangerous = kind == "scope" and self._dangerous(what)
+            return Given(kind, what, use.first_ms if use else None, last, (last or 0) >= since, dangerous)
+
+        listed = [one(kind, what) for kind in ("api", "operation", "scope") for what in given[kind]]
+        # What nothing bounds shows at least what was used of it.
+        if app.scopes is None:
+            listed += [one("scope", what) for kind, what in sorted(uses) if kind == "scope"]
+        shares = []
+        for kind in ("operation", "scope"):
+            of_kind = [each for each in listed if each.kind == kind]
+            if of_kind and not (kind == "scope" and app.scopes is None):
+                shares.append(sum(not each.used for each in of_kind) / len(of_kind))
+        if not shares:
+            shares = [sum(not each.used for each in listed) / len(listed)] if listed else [0.0]
+        unlimited = [name for name in ("scopes", "apis") if getattr(app, name) is None]
+        recent = frozenset(key for key, use in uses.items() if use.last_ms >= since)
+        trimmed = _trimmed(app, recent, operations, self.unseen())
+        return Usage(app, days, since, listed, unlimited, round(100 * sum(shares) / len(shares)), trimmed)
+
+    def trim(self, actor: str, app_id: str, days: int) -> Usage:
+        """Give a registered program no more than it used within so many days."""
+        usage = self.usage(app_id, days)
+        self._apps.change(actor, app_id, usage.trimmed, action="app.trim")
+        return self.usage(app_id, days)
+
+    def _dangerous(self, scope: str) -> bool:
+        from lockgate._native import matches_scope
+
+        setup = self._apps.setup
+        return setup is not None and any(matches_scope(pattern, scope) for pattern in setup["dangerous"])
+
+
+def _trimmed(
+    app: AppRecord, used: frozenset[tuple[str, str]], operations: Mapping[str, Sequence[str]], unseen: Unseen
+) -> dict[str, Any]:
+    """What was used, as a program is given it: no request that was let through would be refused for it."""
+    apis = sorted(what for kind, what in used if kind == "api")
+    narrowed: dict[str, list[str]] = {}
+    for api in apis:
+        names = [what.partition(" ")[2] for kind, what in used if kind == "operation" and what.startswith(f"{api} ")]
+        # Without a document, or beside it, nothing has a name that it could be given by.
+        if operations.get(api) and names and "" not in names:
+            narrowed[api] = sorted(names)
+    scopes = {what for kind, what in used if kind == "scope"}
+    given = set(app.scopes or ())
+    scopes |= given if unseen.apis & set(apis) else given & unseen.scopes
+    return {"apis": apis, "operations": narrowed, "scopes": sorted(scopes)}
+
+
+def unseen(bundle: Mapping[str, Any]) -> Unseen:
+    """Scopes of which events do not tell that they were needed: roles may ask for them, and policies in Cedar."""
+    asked = (who for role in bundle.get("roles", ()) for every in role["who"] for who in every)
+    apis = (api["name"] for api in bundle["apis"] if api["policies"].get("cedar") or api["policies"].get("plugins"))
+    return Unseen(frozenset(scope for who in asked for scope in who.get("scope", ())), frozenset(apis))
+
+
+_USED: Final = "class IN ('access', 'security') AND app IS NOT NULL AND reason IS NULL AND at_ms >= $1"
+_USES: Final = f"""
+WITH used AS (SELECT app, api, operation, grounds, at_ms FROM events WHERE {_USED})
+SELECT app, 'api' AS kind, api AS what, min(at_ms) AS first_ms, max(at_ms) AS last_ms
+FROM used WHERE api IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT app, 'operation', api || ' ' || coalesce(operation, ''), min(at_ms), max(at_ms)
+FROM used WHERE api IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT app, 'scope', ground[7:], min(at_ms), max(at_ms)
+FROM (SELECT app, at_ms, unnest(grounds) AS ground FROM used) WHERE starts_with(ground, 'scope ') GROUP BY ALL
+"""  # noqa: S608 -- Our own words.
