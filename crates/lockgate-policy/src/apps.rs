@@ -34,7 +34,8 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{retry_after, waiting, Seed, Take};
 use crate::only::{Meant, Only};
 use crate::{
-    scopes, Answers, ConfigError, Denial, Grounds, Identity, Need, PolicyError, RequestView, Spend, Verdict,
+    scopes, Answers, ConfigError, Denial, Grounds, Identity, Need, PolicyError, RequestView, Spend,
+    Verdict,
 };
 
 mod book;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::api_key::KeyRecord;
+use crate::apps::Apps;
 use crate::broker::{Brought, Order};
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
 use crate::signature::Pending;
-use crate::apps::Apps;
 use crate::{Denial, Grounds, Identity};
 
 /// HMAC-SHA256 of a key under the installation's pepper.

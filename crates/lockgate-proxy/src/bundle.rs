@@ -25,9 +25,9 @@ use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
-    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers, inflate,
-    introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, roles, scopes,
-    session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
+    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers,
+    inflate, introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, roles,
+    scopes, session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use http::{HeaderName, HeaderValue};
+use lockgate_policy::apps;
 use lockgate_policy::conditions::Conditions;
 use lockgate_policy::introspection::Known;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
 use lockgate_policy::only::Meant;
-use lockgate_policy::apps;
 use lockgate_policy::roles::Book;
 use lockgate_policy::waf::Source as RuleSource;
 use lockgate_policy::{ConfigError, Edit, Mode, Span};
@@ -170,10 +170,10 @@ pub fn compile(
     // Where one is wrong, that is told; APIs that name it would only tell it again.
     let roles_stand = roles.is_some();
     let roles = Arc::new(roles.unwrap_or_default());
-    let apps = bundle.apps.as_ref().map_or_else(
-        || Ok(apps::Book::default()),
-        apps::Book::new,
-    );
+    let apps = bundle
+        .apps
+        .as_ref()
+        .map_or_else(|| Ok(apps::Book::default()), apps::Book::new);
     let apps = Arc::new(apps.unwrap_or_else(|wrong| {
         errors.extend(wrong.into_iter().map(|error| ConfigError {
             pointer: format!("/apps{}", error.pointer),

@@ -368,9 +368,12 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Operation if self.judgement.operation.is_some() => Ok(Verdict::allow()),
             Policy::Operation => Ok(self.operation()),
             Policy::Authorize(rule) => Ok(self.authorize(rule)),
-            Policy::Apps(policy) => {
-                policy.decide(&view, self.judgement.identity.as_ref(), answers, self.now_ms)
-            }
+            Policy::Apps(policy) => policy.decide(
+                &view,
+                self.judgement.identity.as_ref(),
+                answers,
+                self.now_ms,
+            ),
             Policy::Scopes(policy) => Ok(self.scopes(policy)),
             Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Cedar(policy) => self.cedar(policy, answers),

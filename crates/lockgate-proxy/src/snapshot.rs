@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use lockgate_policy::apps::{self, AppsPolicy};
 use lockgate_policy::api_key::ApiKey;
+use lockgate_policy::apps::{self, AppsPolicy};
 use lockgate_policy::basic::{self, Basic};
 use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cedar::{self, Cedar};

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic_core import PydanticCustomError
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from lockgate.admin.clock import now_ms
 from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import App, AppUse, Key
+from lockgate.redirects import RedirectError, parse_redirect
 from lockgate.scalars import NAME, NAME_RULE
 
 Source = Literal["configuration", "operator", "registration"]
@@ -248,7 +248,6 @@ class Apps:
 
     def _check(self, session: Session, row: App) -> None:
         from lockgate._native import matches_scope
-        from lockgate.config.model_apps import parse_redirect
 
         setup = self.setup or {}
         for name in [*(row.apis or ()), *row.operations]:
@@ -263,8 +262,8 @@ class Apps:
         for uri in row.redirect_uris:
             try:
                 parse_redirect(uri)
-            except PydanticCustomError as error:
-                raise AppRuleError(f"{error.message()}: {(error.context or {}).get('hint')}") from error
+            except RedirectError as error:
+                raise AppRuleError(str(error)) from error
         taken = {(one["issuer"], one["client"]) for said in self._named().values() for one in said["clients"]}
         for other in session.scalars(select(App).where(App.id != row.id, App.source != "configuration")):
             taken |= {(one["issuer"], one["client"]) for one in other.clients}
@@ -282,11 +281,13 @@ class Apps:
                 raise _absent(app_id)
             values = {name: getattr(row, name) for name in AppRecord.__slots__}
             return AppRecord(**{**values, "scopes": None if row.scopes is None else sorted(row.scopes)})
-        stopped = {name: getattr(row, name) if row else None for name in ("stopped_ms", "stopped_by", "stopped_reason")}
-        own = {"id": app_id, "source": "configuration", "name": None, "created_ms": None, "changed_ms": None}
+        stopped: dict[str, Any] = {name: getattr(row, name, None) for name in _STOPPED}
+        own: dict[str, Any] = {"id": app_id, "source": "configuration"} | dict.fromkeys(_UNSAID)
         return AppRecord(**own, **said, redirect_uris=[], **stopped)
 
 
+_UNSAID: Final = ("name", "created_ms", "changed_ms")
+_STOPPED: Final = ("stopped_ms", "stopped_by", "stopped_reason")
 _NOTHING: Final[Mapping[str, Any]] = {
     "name": None,
     "purpose": None,

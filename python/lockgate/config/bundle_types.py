@@ -95,6 +95,63 @@ class ApiKeyConfig(TypedDict):
     """Whether keys of another form than ours are looked up, as imports by SHA-256 left them."""
 
 
+class App(TypedDict):
+    """A program that the configuration names."""
+
+    name: str
+    """Its name."""
+    clients: list[AppClient]
+    """What issuers call it."""
+    tier: Tier
+    """How far it is trusted."""
+    scopes: list[str] | None
+    """Scopes that it was given; all that its credentials say where it is left out."""
+    apis: list[str] | None
+    """APIs that it was given; all where it is left out."""
+    operations: list[AppOperations]
+    """Operations that it was given, of APIs that are named here."""
+    until_ms: int | None
+    """When its time is over, milliseconds since the epoch."""
+    span: Span
+    """Where the configuration says it."""
+
+
+class AppClient(TypedDict):
+    """What an issuer calls a program."""
+
+    issuer: str
+    """The issuer's name in the configuration."""
+    client: str
+    """Its `client_id`, or `azp`."""
+
+
+class AppOperations(TypedDict):
+    """Operations of an API."""
+
+    api: str
+    """The API's name."""
+    names: list[str]
+    """The operations' names."""
+
+
+class AppRegistry(TypedDict):
+    """Programs, and what bounds them."""
+
+    named: list[App]
+    """Programs that the configuration names."""
+    tiers: Tiers
+    """What bounds the programs of each tier."""
+
+
+class AppsConfig(TypedDict):
+    """The room's config."""
+
+    registered: bool
+    """Whether programs that nobody has registered are refused."""
+    bulk: list[Only]
+    """What reads much at once."""
+
+
 class Assertion(TypedDict):
     """What an upstream is told of who calls, signed."""
 
@@ -276,6 +333,8 @@ class Bundle(TypedDict):
     """Whose tokens are believed."""
     roles: list[Role] | None
     """What callers can be, and who is."""
+    apps: AppRegistry | None
+    """Programs of others, and what bounds them; none are looked at without it."""
     apis: list[Api]
     """The APIs, in the order of the file; the order has no meaning."""
     assertions: Assertions
@@ -1325,6 +1384,21 @@ class PlacedApiKey(TypedDict):
     """The policy's own part."""
 
 
+class PlacedApps(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: AppsConfig
+    """The policy's own part."""
+
+
 class PlacedBasic(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1787,6 +1861,8 @@ class Policies(TypedDict):
     """Which calls of gRPC are taken, how large and how long."""
     device: PlacedDevice | None
     """From which devices the API is called; from any without it."""
+    apps: PlacedApps | None
+    """Through which programs the API is used."""
     scopes: PlacedScopes | None
     """What a credential was given, and what that opens."""
     roles: PlacedRoles | None
@@ -2227,6 +2303,44 @@ class StickyCookie(TypedDict):
 
 Tell = Literal["always", "refused", "never"]
 """Which answers tell of a limit."""
+
+Tier = Literal["unreviewed", "reviewed", "trusted"]
+"""How far a program is trusted."""
+
+
+class TierBound(TypedDict):
+    """What bounds the programs of a tier."""
+
+    rate: TierRate | None
+    """How much each of them may send; as much as others allow where it is left out."""
+    methods: list[str] | None
+    """Methods that they may use; all where it is left out. GET brings HEAD."""
+    bulk: bool
+    """Whether they may read in bulk."""
+    never: list[str]
+    """Scopes that they never have, whoever gave them; `*` stands for anything."""
+
+
+class TierRate(TypedDict):
+    """`allow` in each `per_ms`, and `burst` of them at once."""
+
+    allow: int
+    """How many."""
+    per_ms: int
+    """In how many milliseconds."""
+    burst: int
+    """How many at once."""
+
+
+class Tiers(TypedDict):
+    """What bounds the programs of each tier."""
+
+    unreviewed: TierBound
+    """Those that nobody has looked at."""
+    reviewed: TierBound
+    """Those that somebody answers for."""
+    trusted: TierBound
+    """One's own."""
 
 
 class Timeouts(TypedDict):

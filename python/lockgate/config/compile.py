@@ -101,7 +101,7 @@ class Compiler:
                 for name, issuer in self.document.issuers.items()
             ],
             "roles": roles(document),
-            **({"apps": named} if (named := registry(document)) is not None else {}),
+            "apps": registry(document),
             "apis": apis,
             "assertions": {"issuer": document.assertions.issuer, "rotation": document.assertions.rotation},
             "documents": self.attaching.made,

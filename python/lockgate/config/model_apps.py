@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from lockgate._native import matches_scope
 from lockgate.addresses import Method
 from lockgate.policies import Settings
 from lockgate.policies.limits import MOST_AT_ONCE, Rate, parse_allow
 from lockgate.policies.scopes import Scope
-from lockgate.scalars import Date, Name, Scalar, ShortForm, Text, duration, refusal, shown
+from lockgate.scalars import Date, Name, Scalar, Text, duration, refusal, shown
 
 DAY_MS: Final = 86_400_000
 MAX_LISTED: Final = 1_000
@@ -23,7 +30,6 @@ ADMIN: Final = ("*admin*",)
 """Scopes that programs of others never have, unless it is said otherwise."""
 DANGEROUS: Final = ("*admin*", "*write*", "*delete*")
 _PATTERN: Final = re.compile(r"[!#-\[\]-~]{1,256}")
-_LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 
 def parse_pattern(value: object) -> str:
@@ -37,50 +43,36 @@ def parse_pattern(value: object) -> str:
     )
 
 
-def parse_redirect(value: object) -> str:
-    """Where people come back to, exactly as an app will ask for it (RFC 9700 section 2.1)."""
+@dataclass(frozen=True, slots=True)
+class AllOr:
+    """`all`, or a list of this type. Of a union a mistake within the list would be told twice."""
 
-    def wrong(what: str, hint: str) -> Exception:
-        return refusal("redirect-uri", f"{shown(value)} {what}", hint=hint)
+    listed: Any
 
-    if not isinstance(value, str) or len(value) > 2_000 or not re.fullmatch(r"[!-~]+", value):
-        raise wrong("is no URL to come back to", "write it whole, such as https://crm.example.com/callback")
-    if "*" in value:
-        raise wrong("has a `*` in it", "name each address: one that anybody may make up gives codes to anybody")
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError as error:
-        raise wrong("is no URL", "write it whole, such as https://crm.example.com/callback") from error
-    if url.fragment or value.endswith("#"):
-        raise wrong("has a fragment (`#`)", "take it out: it never reaches a server (RFC 6749 section 3.1.2)")
-    if url.username is not None or url.password is not None:
-        raise wrong("has a name or a password in it", "take it out")
-    if "\\" in value or "/../" in value or value.endswith("/.."):
-        raise wrong("leads elsewhere than it says", "write the path as browsers end up with it")
-    if url.scheme == "https" and url.hostname and port != 0:
-        return value
-    host = url.netloc.rpartition(":")[0] if port is not None else url.netloc
-    if url.scheme == "http" and host in _LOOPBACK:
-        return value
-    if "." in url.scheme and not url.netloc and url.path.startswith("/"):
-        return value  # An app's own, by its domain (RFC 8252 section 7.1).
-    raise wrong(
-        "is no address that is safe to come back to",
-        "use https://; http:// to 127.0.0.1, [::1] or localhost; or an app's own scheme, such as com.example.app:/",
-    )
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The list's own schema, but for the word."""
+
+        def either(value: object, listed: ValidatorFunctionWrapHandler) -> object:
+            if value == ALL or not isinstance(value, list):
+                return _all(value)
+            return listed(value)
+
+        made = handler.generate_schema(self.listed)
+        plain = core_schema.plain_serializer_function_ser_schema(lambda value: value)
+        return core_schema.no_info_wrap_validator_function(either, made, serialization=plain)
+
+    def __get_pydantic_json_schema__(self, made: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Either form."""
+        return {"anyOf": [{"enum": [ALL]}, handler(made)]}
 
 
-def parse_all(value: object) -> object:
-    """`all` or a list."""
-    if value == ALL or isinstance(value, list):
+def _all(value: object) -> object:
+    if value == ALL:
         return value
     raise refusal("list-or-all", f"{shown(value)} is neither a list nor `all`", allowed="a list, or `all`")
 
 
 Pattern = Annotated[str, Scalar(parse_pattern, {"type": "string"})]
-RedirectUri = Annotated[str, Scalar(parse_redirect, {"type": "string", "format": "uri"})]
-Redirects = Annotated[list[RedirectUri], Field(max_length=64)]
 
 
 class AppClient(Settings):
@@ -110,19 +102,15 @@ class App(Settings):
         examples=[[{"issuer": "company", "client": "0oa1f2"}]],
     )
     apis: Annotated[
-        Annotated[list[Name], Field(min_length=1, max_length=MAX_LISTED)] | Literal["all"],
-        BeforeValidator(parse_all),
-        ShortForm({"enum": [ALL]}),
+        list[Name] | Literal["all"], AllOr(Annotated[list[Name], Field(min_length=1, max_length=MAX_LISTED)])
     ] = Field(description="APIs that it was given.", examples=[["orders"]])
-    scopes: Annotated[
-        Annotated[list[Scope], Field(max_length=MAX_LISTED)] | Literal["all"],
-        BeforeValidator(parse_all),
-        ShortForm({"enum": [ALL]}),
-    ] = Field(
-        default=[],
-        description="Scopes that it was given; others are withheld, whatever its credentials say. `all`: those that "
-        "they say.",
-        examples=[["orders:read"]],
+    scopes: Annotated[list[Scope] | Literal["all"], AllOr(Annotated[list[Scope], Field(max_length=MAX_LISTED)])] = (
+        Field(
+            default=[],
+            description="Scopes that it was given; others are withheld, whatever its credentials say. `all`: those that "
+            "they say.",
+            examples=[["orders:read"]],
+        )
     )
     operations: dict[Name, Annotated[list[Text], Field(min_length=1, max_length=MAX_LISTED)]] = Field(
         default={},

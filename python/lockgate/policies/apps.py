@@ -9,9 +9,10 @@ from typing_extensions import override
 
 from lockgate.policies._base import Authorization, Lists
 from lockgate.policies._parts import MAX_PARTS, PartText, parse_parts
-from lockgate.scalars import ShortForm
+from lockgate.scalars import ShortForm, refusal, shown
 
 WORDS: Final = ("required", "optional")
+_ALLOWED: Final = "`required`, `optional`, or a mapping with `registered` and `bulk`"
 
 
 class Apps(Authorization):
@@ -41,7 +42,9 @@ class Apps(Authorization):
 
 
 def _long(value: object) -> object:
-    return {"registered": value} if value in WORDS else value
+    if isinstance(value, str) and value not in WORDS:
+        raise refusal("not-a-choice", f"{shown(value)} is not a choice for `apps`", allowed=_ALLOWED)
+    return {"registered": value} if isinstance(value, str) else value
 
 
 APPS: Final = (BeforeValidator(_long), ShortForm({"enum": list(WORDS)}))

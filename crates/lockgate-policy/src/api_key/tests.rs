@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::Quota;
 use crate::Grant;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));

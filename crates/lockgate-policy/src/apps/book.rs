@@ -113,8 +113,16 @@ impl Book {
                 errors.push(ConfigError::new(code, pointer, message).at(app.span));
             };
             let record = Arc::new(record(app));
-            if book.names.insert(app.name.as_str().into(), Arc::clone(&record)).is_some() {
-                wrong("/name", "app-twice", format!("the program `{}` is there twice", app.name));
+            if book
+                .names
+                .insert(app.name.as_str().into(), Arc::clone(&record))
+                .is_some()
+            {
+                wrong(
+                    "/name",
+                    "app-twice",
+                    format!("the program `{}` is there twice", app.name),
+                );
             }
             for (number, one) in app.clients.iter().enumerate() {
                 let of = book.clients.entry(one.issuer.as_str().into()).or_default();

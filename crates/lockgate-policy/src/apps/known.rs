@@ -49,7 +49,8 @@ impl Record {
         let Some((_, given)) = of.find(|(api, _)| **api == *view.api) else {
             return true;
         };
-        let has = |name: Option<&str>| name.is_some_and(|name| given.iter().any(|one| **one == *name));
+        let has =
+            |name: Option<&str>| name.is_some_and(|name| given.iter().any(|one| **one == *name));
         let mut others = view.readings.iter();
         has(view.operation) && others.all(|one| has(one.operation.as_deref()))
     }
@@ -61,7 +62,11 @@ impl Record {
     }
 
     /// The caller without the scopes that the program was not given, or never has; and those.
-    pub(super) fn narrowed(&self, identity: Identity, tier: &Compiled) -> (Identity, Vec<Box<str>>) {
+    pub(super) fn narrowed(
+        &self,
+        identity: Identity,
+        tier: &Compiled,
+    ) -> (Identity, Vec<Box<str>>) {
         let given = |scope: &str| self.has(scope, tier);
         let withheld: Vec<Box<str>> = scopes::all(&identity)
             .filter(|scope| !given(scope))

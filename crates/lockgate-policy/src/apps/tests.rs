@@ -68,7 +68,10 @@ fn caller(client: &str, scope: &str) -> Identity {
         owner: "ada".into(),
         app: Some(client.into()),
         claims: Some(Arc::new(
-            json!({ "scope": scope, "tenant": 7 }).as_object().unwrap().clone(),
+            json!({ "scope": scope, "tenant": 7 })
+                .as_object()
+                .unwrap()
+                .clone(),
         )),
     }
 }
@@ -125,14 +128,22 @@ fn fact(id: &str, tier: Tier, scopes: &[&str]) -> Record {
 
 #[test]
 fn what_was_not_given_is_withheld() {
-    let policy = policy(&registry(vec![app("crm", Tier::Reviewed, Some(&["orders:read"]))]));
+    let policy = policy(&registry(vec![app(
+        "crm",
+        Tier::Reviewed,
+        Some(&["orders:read"]),
+    )]));
     let who = caller("crm-client", "orders:read orders:write");
     assert_eq!(reason(&decide(&policy, &who, &Answers::None)), "need");
     let Verdict::Narrowed(now, grounds) = decide(&policy, &who, &known()) else {
         panic!("it is let through with less");
     };
     assert_eq!(scopes::all(&now).collect::<Vec<_>>(), ["orders:read"]);
-    assert_eq!(now.app.as_deref(), Some("crm"), "by its own name from here on");
+    assert_eq!(
+        now.app.as_deref(),
+        Some("crm"),
+        "by its own name from here on"
+    );
     assert_eq!(now.claims.unwrap()["tenant"], 7);
     let words: Vec<&str> = grounds.iter().map(|word| &**word).collect();
     assert_eq!(words, ["app crm", "tier reviewed", "withheld orders:write"]);
@@ -163,9 +174,15 @@ fn a_tier_never_has_some_scopes_whoever_gave_them() {
 #[test]
 fn who_is_nobodys_program_is_let_through_or_refused() {
     let policy = policy(&registry(vec![app("crm", Tier::Reviewed, None)]));
-    assert_eq!(reason(&decide(&policy, &caller("other", "a"), &known())), "app-unknown");
+    assert_eq!(
+        reason(&decide(&policy, &caller("other", "a"), &known())),
+        "app-unknown"
+    );
     // Its name is not what the issuer calls it.
-    assert_eq!(reason(&decide(&policy, &caller("crm", "a"), &known())), "app-unknown");
+    assert_eq!(
+        reason(&decide(&policy, &caller("crm", "a"), &known())),
+        "app-unknown"
+    );
     // Another issuer may call another so.
     let mut who = caller("crm-client", "a");
     who.credential = "partner/ada".into();
@@ -211,7 +228,11 @@ fn a_program_that_is_forgotten_is_unknown() {
     apps.put(fact("a", Tier::Trusted, &[]), client("one"), false);
     apps.put(fact("b", Tier::Trusted, &[]), client("one"), false);
     apps.forget("a");
-    assert_eq!(&*apps.of(Some("company"), "one").unwrap().0.id, "b", "whose it is now");
+    assert_eq!(
+        &*apps.of(Some("company"), "one").unwrap().0.id,
+        "b",
+        "whose it is now"
+    );
     // What it was called before it is called no more.
     apps.put(fact("b", Tier::Trusted, &[]), client("two"), false);
     assert!(apps.of(Some("company"), "one").is_none());
@@ -229,7 +250,9 @@ fn what_was_given_bounds_apis_operations_and_time() {
     }];
     let policy = policy(&registry(vec![narrow.clone()]));
     let who = caller("crm-client", "");
-    let asked = |view: &RequestView<'_>| reason(&policy.decide(view, Some(&who), &known(), NOW_MS).unwrap());
+    let asked = |view: &RequestView<'_>| {
+        reason(&policy.decide(view, Some(&who), &known(), NOW_MS).unwrap())
+    };
     assert_eq!(asked(&view(Some("listOrders"), &[])), "narrowed");
     assert_eq!(asked(&view(Some("getOrder"), &[])), "app-not-for-operation");
     assert_eq!(asked(&view(None, &[])), "app-not-for-operation");
@@ -237,7 +260,10 @@ fn what_was_given_bounds_apis_operations_and_time() {
         path: "/Orders".to_owned(),
         operation: Some("getOrder".into()),
     }];
-    assert_eq!(asked(&view(Some("listOrders"), &both)), "app-not-for-operation");
+    assert_eq!(
+        asked(&view(Some("listOrders"), &both)),
+        "app-not-for-operation"
+    );
     let elsewhere = RequestView {
         api: "payments",
         ..view(Some("listOrders"), &[])
@@ -254,7 +280,9 @@ fn tiers_bound_methods_and_bulk() {
     registry.tiers.unreviewed.methods = Some(texts(&["GET"]));
     let policy = policy(&registry);
     let who = caller("crm-client", "");
-    let asked = |view: &RequestView<'_>| reason(&policy.decide(view, Some(&who), &known(), NOW_MS).unwrap());
+    let asked = |view: &RequestView<'_>| {
+        reason(&policy.decide(view, Some(&who), &known(), NOW_MS).unwrap())
+    };
     assert_eq!(asked(&view(Some("exportOrders"), &[])), "app-tier-bulk");
     let perhaps = [Reading {
         path: "/export".to_owned(),
@@ -299,24 +327,38 @@ fn a_tiers_rate_is_of_each_program() {
         panic!("it was too much");
     };
     assert_eq!(denial.reason.code, "app-tier-rate");
-    assert!(denial.headers.iter().any(|(name, _)| name == http::header::RETRY_AFTER));
+    assert!(denial
+        .headers
+        .iter()
+        .any(|(name, _)| name == http::header::RETRY_AFTER));
 }
 
 #[test]
 fn what_has_not_been_heard_is_not_believed() {
     let policy = policy(&registry(vec![app("crm", Tier::Trusted, None)]));
     let who = caller("crm-client", "a");
-    assert_eq!(reason(&decide(&policy, &who, &Answers::Stale)), "app-unheard");
+    assert_eq!(
+        reason(&decide(&policy, &who, &Answers::Stale)),
+        "app-unheard"
+    );
     let view = view(None, &[]);
-    assert!(policy.decide(&view, Some(&who), &Answers::Standing(None), 0).is_err());
+    assert!(policy
+        .decide(&view, Some(&who), &Answers::Standing(None), 0)
+        .is_err());
 }
 
 #[test]
 fn two_programs_are_not_one_client() {
-    let mut twice = registry(vec![app("crm", Tier::Trusted, None), app("crm", Tier::Trusted, None)]);
+    let mut twice = registry(vec![
+        app("crm", Tier::Trusted, None),
+        app("crm", Tier::Trusted, None),
+    ]);
     let codes = |registry: &Registry| -> Vec<_> {
         let wrong = Book::new(registry).unwrap_err();
-        wrong.iter().map(|error| (error.code, error.pointer.clone())).collect()
+        wrong
+            .iter()
+            .map(|error| (error.code, error.pointer.clone()))
+            .collect()
     };
     assert_eq!(
         codes(&twice),
@@ -327,14 +369,21 @@ fn two_programs_are_not_one_client() {
     );
     twice.named.clear();
     twice.tiers.reviewed.methods = Some(texts(&["GET", "PO ST"]));
-    assert_eq!(codes(&twice), [("not-a-method", "/tiers/reviewed/methods/1".to_owned())]);
+    assert_eq!(
+        codes(&twice),
+        [("not-a-method", "/tiers/reviewed/methods/1".to_owned())]
+    );
 }
 
 #[test]
 fn past_requests_are_judged_by_what_they_used() {
     let policy = policy(&registry(vec![app("crm", Tier::Reviewed, Some(&["a"]))]));
     let view = view(Some("listOrders"), &[]);
-    let past = |app: &str, used: &[&str]| policy.past(&view, app, used, NOW_MS).map(|said| reason(&said));
+    let past = |app: &str, used: &[&str]| {
+        policy
+            .past(&view, app, used, NOW_MS)
+            .map(|said| reason(&said))
+    };
     assert_eq!(past("crm", &["a"]), Some("allow"));
     assert_eq!(past("crm", &["a", "b"]), Some("scope-missing"));
     assert_eq!(past("other", &["a"]), None);

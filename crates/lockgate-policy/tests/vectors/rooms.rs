@@ -464,6 +464,7 @@ mod certificates {
     }
 }
 
+mod apps;
 mod devices;
 mod entitled;
 mod proofs;

@@ -81,7 +81,8 @@ fn known(told: &[Told]) -> Apps {
 
 #[test]
 fn apps() {
-    let vectors: Vectors = read("apps");
+    let text = include_str!("../../../../../tests/vectors/apps.yaml");
+    let vectors: Vectors = serde_saphyr::from_str(text).unwrap();
     let registry = Registry {
         named: vectors.registry.named.into_iter().map(named).collect(),
         tiers: vectors.registry.tiers,
@@ -113,7 +114,11 @@ fn apps() {
             operation: Some(case.operation.as_deref().unwrap_or("listOrders")),
             ..view(&method, &headers, None)
         };
-        let decide = |answers: &Answers| policy.decide(&view, Some(&who), answers, 1_800_000_000_000).unwrap();
+        let decide = |answers: &Answers| {
+            policy
+                .decide(&view, Some(&who), answers, 1_800_000_000_000)
+                .unwrap()
+        };
         let first = decide(&Answers::None);
         let said = match first {
             Verdict::Need(_) => decide(&known),
@@ -131,7 +136,12 @@ fn apps() {
             other => panic!("{}: {other:?}", case.name),
         };
         let told = (verdict, reason, left, grounds);
-        let wanted = (&*case.verdict, case.reason.as_deref(), case.left, case.grounds);
+        let wanted = (
+            &*case.verdict,
+            case.reason.as_deref(),
+            case.left,
+            case.grounds,
+        );
         assert_eq!(told, wanted, "{}", case.name);
     }
 }

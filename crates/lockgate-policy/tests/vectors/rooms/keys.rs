@@ -72,6 +72,7 @@ impl Known {
             rate: self
                 .once
                 .then(|| Quota::new(1, 3_600_000_000_000, 1).unwrap()),
+            app: None,
             claims: None,
         };
         let grant = Grant {
