@@ -52,6 +52,7 @@ def test_every_room_is_there() -> None:
         "device",
         "step_up",
         "roles",
+        "apps",
         "scopes",
         "cedar",
         "objects",

@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 ROOMS = {
     "IpFilter": "ip_filter",
     "ApiKey": "api_key",
+    "Apps": "apps",
     "Basic": "basic",
     "Introspection": "introspection",
     "Jwt": "jwt",

@@ -13,7 +13,8 @@
 //!
 //! # Reasons
 //! [`UNKNOWN`], [`STOPPED`], [`EXPIRED`], [`NOT_FOR_API`], [`NOT_FOR_OPERATION`],
-//! [`TIER_METHOD`], [`TIER_BULK`], [`TIER_RATE`], [`UNHEARD`].
+//! [`TIER_METHOD`], [`TIER_BULK`], [`TIER_RATE`];
+//! [`FACTS_STALE`](crate::api_key::FACTS_STALE).
 //!
 //! # Example
 //! ```yaml
@@ -121,7 +122,7 @@ impl AppsPolicy {
                 None => Verdict::allow(),
             },
             Answers::Spent(spend) => self.spent(spend, now_ms),
-            Answers::Stale => Verdict::Deny(Denial::new(&UNHEARD)),
+            Answers::Stale => Verdict::Deny(Denial::new(&crate::api_key::FACTS_STALE)),
             _ => {
                 let cause = "it asked for programs, and was told something else";
                 return Err(PolicyError::new(NAME, cause));

@@ -148,21 +148,19 @@ class AppUses:
         """Keep findings: dangerous scopes that are new in use, reviews that are due."""
         setup, now, seen = self._apps.setup, now_ms(), []
         if setup is not None:
+            recent = select(AppUse.app, AppUse.what).where(AppUse.kind == "scope", AppUse.first_ms > now - 7 * DAY_MS)
             with self._store.read() as session:
-                recent = session.scalars(
-                    select(AppUse).where(AppUse.kind == "scope", AppUse.first_ms > now - 7 * DAY_MS)
-                ).all()
+                used = [(app, scope) for app, scope in session.execute(recent) if self._dangerous(scope)]
             seen += [
                 Seen(
                     "finding",
                     "app-dangerous-scope",
-                    f"{use.app} {use.what}",
-                    f"the program {use.app} uses the scope {use.what} since this week, which it never did before: "
-                    f"`lockgate apps usage {use.app}` shows it, `lockgate apps stop {use.app}` ends it",
+                    f"{app} {scope}",
+                    f"the program {app} uses the scope {scope} since this week, which it never did before: "
+                    f"`lockgate apps usage {app}` shows it, `lockgate apps stop {app}` ends it",
                     "warning",
                 )
-                for use in recent
-                if self._dangerous(use.what)
+                for app, scope in used
             ]
             seen += [
                 Seen(
@@ -185,23 +183,21 @@ class AppUses:
             return
         before = now_ms() - int(setup["unused_ms"])
         with self._store.read() as session:
-            rows = session.scalars(select(App).where(App.source != "configuration", App.scopes.is_not(None))).all()
-            used = {
-                (use.app, use.what)
-                for use in session.scalars(select(AppUse).where(AppUse.kind == "scope", AppUse.last_ms >= before))
-            }
-        for row in rows:
-            given = row.scopes or {}
-            left = [scope for scope, at_ms in given.items() if at_ms >= before or (row.id, scope) in used]
-            if len(left) < len(given) and row.id not in setup["named"]:
-                self._apps.change(ACTOR, row.id, {"scopes": left}, action="app.expire")
+            given = session.execute(select(App.id, App.scopes).where(App.source != "configuration")).all()
+            of_scopes = select(AppUse.app, AppUse.what).where(AppUse.kind == "scope", AppUse.last_ms >= before)
+            used = {(app, scope) for app, scope in session.execute(of_scopes)}
+        for app, scopes in given:
+            left = [scope for scope, at_ms in (scopes or {}).items() if at_ms >= before or (app, scope) in used]
+            if len(left) < len(scopes or {}) and app not in setup["named"]:
+                self._apps.change(ACTOR, app, {"scopes": left}, action="app.expire")
 
     def usage(self, app_id: str, days: int) -> Usage:
         """What a program was given against what it used within so many days."""
         app, now = self._apps.one(app_id), now_ms()
         since = max(now - days * DAY_MS, app.created_ms or 0)
+        of_app = select(AppUse.kind, AppUse.what, AppUse.first_ms, AppUse.last_ms).where(AppUse.app == app_id)
         with self._store.read() as session:
-            uses = {(use.kind, use.what): use for use in session.scalars(select(AppUse).where(AppUse.app == app_id))}
+            uses = {(kind, what): (first, last) for kind, what, first, last in session.execute(of_app)}
         operations = self.operations()
         apis = app.apis if app.apis is not None else sorted(operations)
         given = {
@@ -211,10 +207,9 @@ class AppUses:
         }
 
         def one(kind: Kind, what: str) -> Given:
-            use = uses.get((kind, what))
-            last = use.last_ms if use is not None else None
+            first, last = uses.get((kind, what), (None, None))
             dangerous = kind == "scope" and self._dangerous(what)
-            return Given(kind, what, use.first_ms if use else None, last, (last or 0) >= since, dangerous)
+            return Given(kind, what, first, last, (last or 0) >= since, dangerous)
 
         listed = [one(kind, what) for kind in ("api", "operation", "scope") for what in given[kind]]
         # What nothing bounds shows at least what was used of it.
@@ -228,7 +223,7 @@ class AppUses:
         if not shares:
             shares = [sum(not each.used for each in listed) / len(listed)] if listed else [0.0]
         unlimited = [name for name in ("scopes", "apis") if getattr(app, name) is None]
-        recent = frozenset(key for key, use in uses.items() if use.last_ms >= since)
+        recent = frozenset(key for key, (_, last) in uses.items() if last >= since)
         trimmed = _trimmed(app, recent, operations, self.unseen())
         return Usage(app, days, since, listed, unlimited, round(100 * sum(shares) / len(shares)), trimmed)
 

@@ -112,10 +112,7 @@ class Apps:
     def one(self, app_id: str) -> AppRecord:
         """The program of that name."""
         with self._store.read() as session:
-            row = session.get(App, app_id)
-        if row is None and app_id not in self._named():
-            raise _absent(app_id)
-        return self._record(row, app_id)
+            return self._record(session.get(App, app_id), app_id)
 
     def register(self, actor: str, app_id: str, source: Source = "operator", **said: Any) -> AppRecord:
         """Register a program; gates know it within milliseconds of this returning."""

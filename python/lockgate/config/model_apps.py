@@ -107,7 +107,7 @@ class App(Settings):
     scopes: Annotated[list[Scope] | Literal["all"], AllOr(Annotated[list[Scope], Field(max_length=MAX_LISTED)])] = (
         Field(
             default=[],
-            description="Scopes that it was given; others are withheld, whatever its credentials say. `all`: those that "
+            description="Scopes that it was given; others are withheld, whatever its credentials say. `all`: what "
             "they say.",
             examples=[["orders:read"]],
         )

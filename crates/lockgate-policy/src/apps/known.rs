@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::tier::{Compiled, Tier};
 use crate::{scopes, Grounds, Identity, RequestView};
 
+/// A list of names.
+pub type Names = Box<[Box<str>]>;
+
 /// What a program was given.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -17,11 +20,11 @@ pub struct Record {
     /// How far it is trusted.
     pub tier: Tier,
     /// Scopes that it was given; `None` means all that its credentials say.
-    pub scopes: Option<Box<[Box<str>]>>,
+    pub scopes: Option<Names>,
     /// APIs that it was given; `None` means all.
-    pub apis: Option<Box<[Box<str>]>>,
+    pub apis: Option<Names>,
     /// Operations that it was given, of APIs that are named here; all of others.
-    pub operations: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    pub operations: Box<[(Box<str>, Names)]>,
     /// When its time is over, milliseconds since the epoch; 0 means never.
     pub until_ms: u64,
     /// What explanations call it.
@@ -39,8 +42,8 @@ impl Record {
     }
 
     pub(super) fn opens_api(&self, api: &str) -> bool {
-        let lists = |all: &Box<[Box<str>]>| all.iter().any(|one| **one == *api);
-        self.apis.as_ref().is_none_or(lists)
+        let lists = |all: &[Box<str>]| all.iter().any(|one| **one == *api);
+        self.apis.as_deref().is_none_or(lists)
     }
 
     /// Whether the request is an operation that it was given, whatever it might be taken for.

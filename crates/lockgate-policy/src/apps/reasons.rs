@@ -25,7 +25,4 @@ lockgate_wire::reasons! { "apps", Client:
     TIER_RATE = "app-tier-rate", 429,
         "Programs of this tier may not send so many requests.",
         "`rate` of `third_party.tiers` bounds each program of a tier, over all who use it and all APIs. Wait for as long as `Retry-After` says, or have the program reviewed.";
-    UNHEARD = "app-unheard", 503,
-        "Which programs are let in has not been heard for too long.",
-        "The gate has not heard from its control process for longer than `facts.max_age`, and `facts.then` is `deny`.";
 }

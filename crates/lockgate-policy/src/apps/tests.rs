@@ -339,7 +339,7 @@ fn what_has_not_been_heard_is_not_believed() {
     let who = caller("crm-client", "a");
     assert_eq!(
         reason(&decide(&policy, &who, &Answers::Stale)),
-        "app-unheard"
+        "facts-stale"
     );
     let view = view(None, &[]);
     assert!(policy
