@@ -53,7 +53,7 @@ pub use tier::{matches, Bound, Rate, Tier, Tiers};
 pub const NAME: &str = "apps";
 
 /// Most scopes that are named as withheld.
-const TOLD: usize = 8;
+const TOLD: usize = 4;
 
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Bundle = Mapping[str, Any]
 Part = Mapping[str, Any]
-ADDED = ("scopes", "methods", "networks", "rate")
+ADDED = ("scopes", "methods", "networks", "rate", "app")
 
 
 class Answer(BaseModel):
@@ -62,7 +62,7 @@ def of_claims(
     return [_answer(one.part, result.explained, result.broken) for one, result in zip(named, results, strict=True)]
 
 
-def of_key(bundle: Bundle, key: Mapping[str, Any], api: str | None = None) -> list[Answer]:
+def of_key(bundle: Bundle, key: Mapping[str, Any], known: Known, api: str | None = None) -> list[Answer]:
     """What a key may call; `key` is the admin API's row of it. Its secret nobody knows, so another stands for it."""
     from lockgate._native import mint_key
 
@@ -71,12 +71,13 @@ def of_key(bundle: Bundle, key: Mapping[str, Any], api: str | None = None) -> li
     record |= {"digest": digest, "revoked": key["status"] == "revoked"}
     record |= {name: key[name] for name in ADDED if key.get(name) is not None}
     record |= {"suspended": True} if key["status"] == "suspended" else {}
-    fact = {"seq": 1, "at_ms": 1, "kind": "key.put", "key": record}
+    facts = facts_of([], [], [], known)
+    fact = {"seq": len(facts) + 1, "at_ms": 1, "kind": "key.put", "key": record}
 
     def headers(entry: Bundle) -> list[tuple[str, str]]:
         return [(name, secret) for name in key_headers(bundle, entry)]
 
-    return list(_each(bundle, api, headers, [json.dumps(fact).encode()], PEPPER))
+    return list(_each(bundle, api, headers, [*facts, json.dumps(fact).encode()], PEPPER))
 
 
 def of_token(bundle: Bundle, token: str, known: Known, api: str | None = None) -> list[Answer]:

@@ -40,7 +40,12 @@ ALERT: Final = "the handshake ends with an alert"
 UNASKED: Final = frozenset({"introspection-unavailable", "basic-unavailable"})
 """What the engine says of a token that nobody was asked about."""
 
-GROUNDS: Final = {"roles": ("role ",), "scopes": ("scope ", "scheme ", "the document"), "cedar": ("policy ",)}
+GROUNDS: Final = {
+    "apps": ("app ", "tier ", "withheld "),
+    "roles": ("role ",),
+    "scopes": ("scope ", "scheme ", "the document"),
+    "cedar": ("policy ",),
+}
 """How each policy's grounds begin: an event has those of all in one list."""
 
 NAMED_MOST: Final = 5
@@ -473,6 +478,7 @@ def facts_of(
         if fact is not None:
             found.append(fact)
     if known.keys is not None:
+        found += known.keys.apps()
         found += [fact for token in sorted(tokens) for fact in known.keys.revoked(token.encode())]
         for sign_in, cookie in sessions:
             with contextlib.suppress(LockgateError):  # The engine will say itself what is wrong with it.

@@ -120,6 +120,11 @@ class KnownKeys:
         with self._store.read() as session:
             return [{"at_ms": 1, **fact} for meant in told if (fact := facts.revoked(session, meant)) is not None]
 
+    def apps(self) -> list[dict[str, Any]]:
+        """What a gate was told of programs of others, as facts."""
+        with self._store.read() as session:
+            return [{"at_ms": 1, **facts.put_app(app)} for app in session.scalars(select(App).order_by(App.id))]
+
     def grants(self) -> dict[str, str]:
         """Facts of keys by their ids, where they are not for everything."""
         narrow = [getattr(Key, name).is_not(None) for name in RULES]

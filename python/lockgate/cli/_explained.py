@@ -180,7 +180,9 @@ def _steps(steps: list[dict[str, Any]]) -> Table:
         policy = " ".join(filter(None, (step["policy"], step.get("part"))))
         if step.get("names"):
             policy = f"{policy}: {escape(', '.join(step['names']))}"
-        table.add_row(policy, verdict, step["reason"] or "", _place(step["span"]))
+        # What entitles, or was added up, is what its reader wants to know, also where it was let through.
+        told = "\n".join(escape(printable(one)) for one in (step["reason"], *step.get("grounds", ())) if one)
+        table.add_row(policy, verdict, told, _place(step["span"]))
     return table
 
 

@@ -161,7 +161,7 @@ def of_caller(
     elif token is not None:
         found = _of_token(loaded, bundle, token, folder, api)
     else:
-        found = _of_key(bundle, str(key), folder, api)
+        found = _of_key(loaded, bundle, str(key), folder, api)
     if as_json:
         typer.echo(json.dumps([one.model_dump() for one in found], indent=2, ensure_ascii=False))
     else:
@@ -224,13 +224,15 @@ def _of_token(loaded: Loaded, bundle: dict[str, Any], file: str, folder: Path, a
         leave(str(error))
 
 
-def _of_key(bundle: dict[str, Any], key_id: str, folder: Path, api: str | None) -> list[Answer]:
+def _of_key(loaded: Loaded, bundle: dict[str, Any], key_id: str, folder: Path, api: str | None) -> list[Answer]:
     from lockgate.admin.access_of import of_key
     from lockgate.cli._keys import key_ring
+    from lockgate.cli._known import known
 
     with key_ring(folder) as keys:
         row = keys.one(key_id)
-    return of_key(bundle, row, api)
+    with contextlib.ExitStack() as stack:
+        return of_key(bundle, row, known(loaded, folder, stack), api)
 
 
 def _admin(folder: Path) -> Admin:

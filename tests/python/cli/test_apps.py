@@ -136,6 +136,18 @@ def test_a_program_is_registered_held_stopped_and_forgotten(shop: Shop) -> None:
     assert [row["id"] for row in shop.json("list")] == ["crm"]
 
 
+def test_commands_that_ask_the_engine_know_who_is_registered(shop: Shop) -> None:
+    register(shop, "helper")
+    made = shop.running.make_key(app="helper", scopes=[*GIVEN, "orders:all"])
+    (shop.folder / "key").write_text(made["key"], encoding="utf-8")
+    explained = lockgate("explain", "GET", "/orders", "--key-file", "key", cwd=shop.folder)
+    assert (explained.code, "withheld orders:all" in explained.out) == (0, True), explained.out + explained.err
+    assert lockgate("access", "of", "--key", made["id"], cwd=shop.folder).code == 0
+    shop.apps("stop", "helper")
+    assert "app-stopped" in lockgate("explain", "GET", "/orders", "--key-file", "key", cwd=shop.folder).out
+    assert lockgate("access", "of", "--key", made["id"], cwd=shop.folder).code == 1
+
+
 def test_one_of_the_configuration_is_stopped_and_changed_there(shop: Shop) -> None:
     key = shop.key("crm")
     assert shop.ask(key, "GET /orders/export") == (200, None)

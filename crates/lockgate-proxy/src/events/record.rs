@@ -23,8 +23,9 @@ pub const PATH_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 256;
 /// Most verdicts kept of one request; the pipeline has fewer policies.
 pub const VERDICTS_MAX: usize = 32;
-/// Most grounds kept of one request: a role, and the scopes of one alternative.
-pub const GROUNDS_MAX: usize = 16;
+/// Most grounds kept of one request: a program, a role, and the scopes of one
+/// alternative, from which it is told later what the program has need of.
+pub const GROUNDS_MAX: usize = 32;
 /// No record is longer than this, frame included: path, texts, grounds, the
 /// verdicts with two texts each, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
