@@ -234,7 +234,7 @@ async def trim_app(control: WithControl, app_id: AppId, body: Trim | None = None
     days = body.days if body is not None else 90
 
     def trim() -> Any:
-        control.app_uses.note()
+        control.app_uses.round()
         return control.app_uses.trim(ACTOR, app_id, days)
 
     done = await _done(trim)
@@ -256,7 +256,7 @@ async def reach_of_app(control: WithControl, app_id: AppId, days: Annotated[Days
 
 
 def _usage(control: Control, app_id: str, days: int) -> Any:
-    control.app_uses.note()
+    control.app_uses.round()
     return control.app_uses.usage(app_id, days)
 
 
