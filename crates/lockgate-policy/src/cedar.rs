@@ -38,7 +38,8 @@ use serde::{Deserialize, Serialize};
 use crate::device::Standing;
 use crate::roles::Book;
 use crate::{
-    Answers, ConfigError, Denial, Gather, Identity, Need, Place, PolicyError, RequestView, Verdict,
+    Answers, ConfigError, Content, Denial, Gather, Identity, Need, Place, PolicyError, RequestView,
+    Verdict,
 };
 
 mod index;
@@ -220,6 +221,8 @@ impl Cedar {
                 }))));
             }
             Answers::None => None,
+            // What its policies said of the body holds on; without it they say nothing.
+            Answers::Content(_, Content::Gone) => return Ok(Verdict::allow()),
             Answers::Content(_, content) => {
                 match crate::document::read(content, view.headers, self.body_bytes) {
                     Ok(document) => document,

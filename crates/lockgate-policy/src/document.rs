@@ -44,6 +44,7 @@ pub fn read(content: &Content, headers: &HeaderMap, most: u64) -> Result<Option<
             return Err(Unfit::Told(told.into()));
         }
         Content::Refused(denial) => return Err(Unfit::Refused(denial.clone())),
+        Content::Gone => return Ok(None),
     };
     if bytes.is_empty() {
         return Ok(None);

@@ -104,6 +104,8 @@ pub enum Content {
     TooLong,
     /// It cannot be had, and this is said in place of it.
     Refused(Denial),
+    /// All of it was judged when it came, and is there no more.
+    Gone,
 }
 
 impl std::fmt::Debug for Content {
@@ -113,6 +115,7 @@ impl std::fmt::Debug for Content {
             Self::Whole(_) => "Whole(..)",
             Self::TooLong => "TooLong",
             Self::Refused(_) => "Refused(..)",
+            Self::Gone => "Gone",
         })
     }
 }

@@ -35,8 +35,8 @@ use crate::only::Meant;
 use crate::roles::Book;
 use crate::waf::whole_answer;
 use crate::{
-    Answers, ConfigError, Denial, Edits, Gather, Identity, Need, PolicyError, RequestView, Span,
-    Verdict,
+    Answers, ConfigError, Content, Denial, Edits, Gather, Identity, Need, PolicyError, RequestView,
+    Span, Verdict,
 };
 
 mod reasons;
@@ -236,6 +236,7 @@ impl Objects {
                 return Err(PolicyError::new(NAME, cause));
             }
         };
+        let gone = matches!(answers, Answers::Content(_, Content::Gone));
         let mut pending = Vec::new();
         for (place, rule) in mine {
             let own = match &rule.whose {
@@ -245,6 +246,8 @@ impl Objects {
                 Whose::Query(name) => {
                     in_query(view, name).map(|said| rule.must.hold(identity, &said))
                 }
+                // What was said of it holds on.
+                Whose::Body(_) if gone => Ok(true),
                 Whose::Body(pointer) => {
                     let found = document
                         .as_ref()

@@ -542,6 +542,7 @@ impl Signature {
                 Verdict::Deny(denial.known(pending.identity.clone()))
             }
             Content::Refused(denial) => Verdict::Deny(denial.clone()),
+            Content::Gone => known(pending.identity.clone(), pending.once),
         })
     }
 

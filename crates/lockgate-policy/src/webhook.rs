@@ -211,6 +211,13 @@ impl Webhook {
             Answers::Content(_, Content::Refused(denial)) => {
                 return Ok(Verdict::Deny(denial.clone()))
             }
+            // What its signature was held against is there no more.
+            Answers::Content(_, Content::Gone) => {
+                return Ok(match self.head(view, again, now_ms) {
+                    Ok(head) => Verdict::Identify(self.identity(&head)),
+                    Err(denial) => Verdict::Deny(denial),
+                })
+            }
             _ => {
                 let cause = "it asked for a body, and was told something else";
                 return Err(PolicyError::new(NAME, cause));

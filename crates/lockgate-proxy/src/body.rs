@@ -429,6 +429,10 @@ impl AnswerBody {
     pub fn upstream(link: Box<Link>, exchange: Box<Exchange>) -> Self {
         let mut link = Some(link);
         settle(&mut link, &exchange);
+        // What tells no length may go on for as long as both sides want.
+        if link.as_ref().is_some_and(|link| link.left().is_none()) {
+            exchange.streams();
+        }
         Self::Upstream(link, exchange, None)
     }
 
@@ -453,11 +457,18 @@ impl AnswerBody {
         self.exchange().map(|exchange| exchange.id.as_str())
     }
 
-    /// Looks whether the time of a call is up while nobody takes more of it.
-    pub fn look(&mut self, cx: &mut Context<'_>) {
-        if let Self::Call(call) = self {
-            call.look(cx);
+    /// Looks whether the time of a call is up, and whether who asked is still let in, while
+    /// nobody takes more of it.
+    ///
+    /// # Errors
+    /// If nothing more of it may go out.
+    pub fn look(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        match self {
+            Self::Call(call) => call.look(cx),
+            Self::Upstream(Some(_), exchange, _) => still_allowed(exchange)?,
+            Self::Own(..) | Self::Tunnel(_) | Self::Upstream(None, ..) => {}
         }
+        Ok(())
     }
 
     /// Nobody wants the bytes: the answer goes without them.
@@ -510,6 +521,17 @@ fn goes_on(frame: &Frame<Bytes>, exchange: &mut Exchange) -> bool {
     piece.is_none_or(|piece| crate::inspect::slice(exchange, piece))
 }
 
+/// Whether who asked is still let in; the reason is noted.
+fn still_allowed(exchange: &mut Exchange) -> Result<(), Broken> {
+    match exchange.ended() {
+        None => Ok(()),
+        Some(denial) => {
+            let _ = exchange.end(&denial);
+            Err(Broken)
+        }
+    }
+}
+
 fn poll_upstream(
     slot: &mut Option<Box<Link>>,
     exchange: &mut Exchange,
@@ -518,9 +540,8 @@ fn poll_upstream(
     let Some(link) = slot else {
         return Poll::Ready(None);
     };
-    if exchange.shut_out() {
-        exchange.broke_off(&reasons::CREDENTIAL_ENDED);
-        return Poll::Ready(Some(Err(Broken)));
+    if let Err(broken) = still_allowed(exchange) {
+        return Poll::Ready(Some(Err(broken)));
     }
     let Poll::Ready(polled) = link.poll_body(cx) else {
         if exchange.state.upstream_late() {

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use lockgate_policy::{Denial, Own, Place, ReasonRef};
 
 use crate::bundle::Timeouts;
+use crate::continuous::Continuous;
 use lockgate_waf::engine::Progress;
 use lockgate_wire::grpc;
 use lockgate_wire::headers::trace::TraceParent;
@@ -67,6 +68,10 @@ pub struct Exchange {
     pub grpc: Option<grpc::Protocol>,
     /// The number of who was shut out by then, when it was last looked whether it is the caller.
     shut: u64,
+    /// What it is judged by again, as long as it is under way.
+    pub continuous: Continuous,
+    /// Why who called was let in no more, where it was ended for that.
+    pub ended: Option<ReasonRef>,
 }
 
 impl Exchange {
@@ -83,13 +88,20 @@ impl Exchange {
         let started_ms = worker.clock.coarse_ms();
         state.active.set(state.active.get() + 1);
         state.body.begin();
+        state.look_from(started_ms);
         let judgement = Judgement {
             client: state.source.peer,
             ..Judgement::default()
         };
+        let grpc = grpc::request(method, headers).map(|sent| answered_in(sent.protocol, headers));
+        if grpc.is_some() {
+            state.stream_from(started_ms);
+        }
         Box::new(Self {
             id: worker.ids.next(started_ms),
             shut: worker.shared.facts.shut(),
+            continuous: Continuous::default(),
+            ended: None,
             worker,
             snapshot,
             state,
@@ -108,7 +120,7 @@ impl Exchange {
             bytes_out: 0,
             complete: false,
             trace: None,
-            grpc: grpc::request(method, headers).map(|sent| answered_in(sent.protocol, headers)),
+            grpc,
         })
     }
 
@@ -154,7 +166,7 @@ impl Exchange {
 
     /// Whether the caller was let in, and would not be any more: its credential was revoked
     /// since. Looks only where somebody's was.
-    pub fn shut_out(&mut self) -> bool {
+    pub(crate) fn shut_out(&mut self) -> bool {
         let facts = &self.worker.shared.facts;
         let shut = facts.shut();
         if std::mem::replace(&mut self.shut, shut) == shut {
@@ -169,6 +181,32 @@ impl Exchange {
     /// The answer cannot be completed.
     pub fn broke_off(&mut self, reason: ReasonRef) {
         self.reason = Some(reason);
+    }
+
+    /// Who called is let in no more, and the rest of the answer is not sent; what is said of it where anything
+    /// can be said.
+    pub fn end(&mut self, denial: &Denial) -> Denial {
+        let reason = match denial.status() {
+            401 => &reasons::CREDENTIAL_ENDED,
+            _ => &reasons::ACCESS_ENDED,
+        };
+        self.broke_off(reason);
+        Denial::new(reason).detail(format!(
+            "{} ({})",
+            denial.reason.title.trim_end_matches('.'),
+            denial.reason.code
+        ))
+    }
+
+    /// Its answer has no end that is known: it is judged again from now on.
+    pub fn streams(&self) {
+        self.state.stream_from(self.worker.clock.coarse_ms());
+    }
+
+    /// The method that it came with.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
     }
 
     /// The upstream's answer began.
@@ -231,6 +269,7 @@ impl Exchange {
             .active
             .set(self.state.active.get().saturating_sub(1));
         self.state.upstream_until(0);
+        self.state.look_no_more();
         self.state.rest(self.worker.clock.coarse_ms());
     }
 
@@ -291,6 +330,7 @@ impl Exchange {
                 signals: signals.as_deref().unwrap_or_default(),
             }),
             app: known.and_then(|identity| identity.app.as_deref()),
+            ended: self.ended.map(|reason| reason.code),
             grounds: &judged.grounds,
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,

@@ -186,6 +186,19 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[derive(Debug, Clone)]
 pub struct Lines(Bytes);
 
+impl From<&HeaderMap> for Lines {
+    /// As HTTP/1.1 would write them.
+    fn from(headers: &HeaderMap) -> Self {
+        let field =
+            |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+        let mut lines = Vec::with_capacity(headers.iter().map(field).sum());
+        for (name, value) in headers {
+            write_field(&mut lines, name.as_str().as_bytes(), value.as_bytes());
+        }
+        Self(lines.into())
+    }
+}
+
 impl Lines {
     /// The lines of `head` behind its first one, which ends before `start`.
     #[must_use]

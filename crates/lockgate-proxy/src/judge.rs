@@ -27,6 +27,7 @@ use crate::snapshot::{CompiledApi, CompiledListener, Policy, Snapshot, Step};
 use crate::trace::Outcome;
 use crate::versions;
 
+mod again;
 mod authorize;
 mod bodies;
 mod calls;
@@ -44,6 +45,7 @@ mod shown;
 mod socket;
 mod together;
 
+pub use again::Again;
 pub use authorize::{Access, Behind, MayCall, Said, Way};
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};

@@ -13,6 +13,7 @@ pub mod client;
 pub mod clock;
 pub mod compile;
 pub mod content;
+pub mod continuous;
 pub mod counters;
 mod edits;
 pub mod events;

@@ -1,10 +1,13 @@
 //! The life of a request, top to bottom: the order, and the one function that
 //! keeps it.
 
+use std::future::{poll_fn, Future};
 use std::io;
+use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::task::Poll;
 
 use aws_lc_rs::digest::{digest, SHA1_FOR_LEGACY_USE_ONLY};
 use http::header::{
@@ -88,7 +91,6 @@ pub async fn serve_request(
         let seen = program::of(state, &parts, lines.as_ref(), ordered);
         exchange.judgement.program = Some(Box::new(seen));
     }
-    drop(lines);
 
     // Whose connection it is.
     let listener = &exchange.listener;
@@ -145,12 +147,8 @@ pub async fn serve_request(
         return refuse(exchange, denial, false);
     }
     let over_http2 = parts.version == Version::HTTP_2;
-    // Kept as it came, to be asked again while it is open.
-    let asked = exchange
-        .judgement
-        .websocket
-        .is_some()
-        .then(|| parts.clone());
+    let websocket = exchange.judgement.websocket.is_some();
+    exchange.continuous.keep(&parts, upload.is_some(), lines);
     // In a box, so that requests without it carry nothing of it along.
     let token = match &upstream.token {
         Some(token) => {
@@ -216,20 +214,21 @@ pub async fn serve_request(
     let request = Request::from_parts(*parts, body);
     let client = exchange.judgement.client;
     let pools = &worker.pools;
+    let asking = pin!(pools.exchange(upstream, state, request, own.0, client));
     let answer = match terms.deadline {
-        None => {
-            pools
-                .exchange(upstream, state, request, own.0, client)
-                .await
-        }
+        None => while_allowed(&mut exchange, asking).await,
         // In a box, so that requests without one carry nothing of it along.
         Some(until) => {
-            let asking = pools.exchange(upstream, state, request, own.0, client);
+            let asking = while_allowed(&mut exchange, asking);
             match Box::pin(timeout_at(until, asking)).await {
                 Ok(answer) => answer,
                 Err(_) => return refuse(exchange, (&DEADLINE).into(), true),
             }
         }
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(denial) => return refuse(exchange, denial, true),
     };
     let (mut head, mut link) = match answer {
         Ok(answer) => answer,
@@ -259,7 +258,7 @@ pub async fn serve_request(
         copied.send(&exchange);
     }
 
-    if let (Some(asked), Some(offered)) = (asked, exchange.judgement.websocket.take()) {
+    if let (true, Some(offered)) = (websocket, exchange.judgement.websocket.take()) {
         let stream = upstream.protocol == bundle::Protocol::Http2;
         match granted(&offered.0, &mut head, stream) {
             Ok(Some(deflate)) => {
@@ -268,7 +267,7 @@ pub async fn serve_request(
                 let Some(fields) = edited(&exchange, head.fields) else {
                     return refuse(exchange, Denial::new(&reasons::GARBAGE), true);
                 };
-                let tunnel = Tunnel::new(link, exchange, *asked, offered.1, deflate);
+                let tunnel = Tunnel::new(link, exchange, offered.1, deflate);
                 return Answer {
                     status: head.status,
                     fields,
@@ -309,6 +308,10 @@ pub async fn serve_request(
             return refuse(exchange, denial, true);
         }
     }
+    // Whatever it was held for may have taken its time.
+    if let Some(denial) = exchange.ended() {
+        return refuse(exchange, denial, true);
+    }
     if exchange.grpc == Some(Protocol::Grpc) || terms.web.is_some() {
         return grpc::answer(exchange, head, link, &terms);
     }
@@ -326,6 +329,20 @@ pub async fn serve_request(
         close: false,
         body: AnswerBody::upstream(link, exchange).packed(packing),
     }
+}
+
+/// Waits for an answer, for as long as who asks is let in.
+async fn while_allowed<T>(
+    exchange: &mut Exchange,
+    mut asking: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Denial> {
+    poll_fn(|cx| match asking.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => exchange
+            .ended()
+            .map_or(Poll::Pending, |denial| Poll::Ready(Err(denial))),
+    })
+    .await
 }
 
 /// An answer's fields as they are once it is packed, and what packs it, where

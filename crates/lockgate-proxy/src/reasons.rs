@@ -98,7 +98,10 @@ lockgate_wire::reasons! { "route", Client:
     "gate", Client:
     CREDENTIAL_ENDED = "credential-ended", 401,
         "Who called is not let in any more.",
-        "The credential was revoked while its answer was under way, and the rest of that was not sent: a call of gRPC ends with UNAUTHENTICATED, any other answer is broken off. Sign in anew.";
+        "The credential was revoked or has expired while its answer was under way, and the rest of that was not sent: a call of gRPC ends with UNAUTHENTICATED, any other answer is broken off. The event's `ended` says what it was. Sign in anew.";
+    ACCESS_ENDED = "access-ended", 403,
+        "Who called may not have this any more.",
+        "The rules, or what is known of the caller, have changed while the answer was under way, and the rest of that was not sent: a call of gRPC ends with PERMISSION_DENIED, any other answer is broken off. The event's `ended` says what it was: what any new request would be refused for.";
     CLIENT_GONE = "client-gone", 499,
         "The client closed the connection.",
         "The client went away before the answer was complete. Written down, never sent.";

@@ -299,6 +299,15 @@ impl Worker {
     /// bundle has it.
     #[must_use]
     pub fn snapshot(&self, origin: &Origin) -> (Rc<Arc<Snapshot>>, Arc<CompiledListener>) {
+        self.snapshot_at(&origin.accepted)
+    }
+
+    /// The same for what came in over a listener, as it was then.
+    #[must_use]
+    pub fn snapshot_at(
+        &self,
+        accepted: &Arc<CompiledListener>,
+    ) -> (Rc<Arc<Snapshot>>, Arc<CompiledListener>) {
         let mut slot = self.snapshot.borrow_mut();
         let Held {
             snapshot: held,
@@ -311,15 +320,12 @@ impl Worker {
         }
         // Trust in a proxy that was taken away is gone at once, also on open connections.
         // By its address: a listener may be renamed.
-        let address = &origin.accepted.address;
+        let address = &accepted.address;
         let listener = held
             .listeners
             .iter()
             .find(|listener| listener.address == *address);
-        (
-            Rc::clone(held),
-            Arc::clone(listener.unwrap_or(&origin.accepted)),
-        )
+        (Rc::clone(held), Arc::clone(listener.unwrap_or(accepted)))
     }
 
     /// Writes down that a policy failed.

@@ -445,6 +445,15 @@ fn a_body_is_awaited_where_a_policy_looks_at_it() {
         ),
         "cedar-not-permitted"
     );
+    let Verdict::Need(Need::Content(gather)) = asked(&looks, &post("{}"), &Answers::None) else {
+        panic!("the body is wanted");
+    };
+    let gone = Answers::Content(gather, Content::Gone);
+    let verdict = asked(&looks, &post("{}"), &gone);
+    assert!(
+        matches!(verdict, Verdict::Allow(_)),
+        "what was said of it holds on"
+    );
     for body in [
         r#"{"customer": "bob", "customer": "ada"}"#,
         r#"{"customer": 7}"#,

@@ -68,6 +68,9 @@ fn ann() -> Identity {
     }
 }
 
+/// A body that was judged when it came.
+const GONE: &str = "gone";
+
 struct Ask<'a> {
     identity: Option<&'a Identity>,
     captures: Vec<(Arc<str>, String)>,
@@ -112,7 +115,10 @@ fn decided(policy: &Objects, ask: &Ask<'_>) -> Decided {
     let Verdict::Need(Need::Content(gather)) = first.verdict else {
         return first;
     };
-    let content = Content::Whole(Bytes::from_static(ask.body.unwrap().as_bytes()));
+    let content = match ask.body {
+        Some(GONE) => Content::Gone,
+        body => Content::Whole(Bytes::from_static(body.unwrap().as_bytes())),
+    };
     policy
         .decide(&view, &asked, &Answers::Content(gather, content))
         .unwrap()
@@ -124,6 +130,33 @@ fn code(decided: &Decided) -> &'static str {
         Verdict::Deny(denial) => denial.reason.code,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_was_said_of_a_body_that_is_gone_holds_on_and_the_other_rules_are_asked() {
+    let ann = ann();
+    let body = || {
+        rule(
+            Whose::Body("/customer".to_owned()),
+            Must::Equal(claim("sub")),
+        )
+    };
+    let path = rule(
+        Whose::Path("customer".to_owned()),
+        Must::Equal(claim("sub")),
+    );
+    let gone = || Ask {
+        body: Some(GONE),
+        ..ask(&ann)
+    };
+    assert_eq!(code(&decided(&policy(vec![body()]), &gone())), "allow");
+    let others = Ask {
+        captures: vec![("customer".into(), "bob".to_owned())],
+        ..gone()
+    };
+    let both = policy(vec![body(), path]);
+    assert_eq!(code(&decided(&both, &gone())), "allow");
+    assert_eq!(code(&decided(&both, &others)), "object-not-own");
 }
 
 #[test]

@@ -373,6 +373,8 @@ fn the_body_that_is_asked_for_is_held_against_what_was_signed() {
     let whole = |body: &'static [u8]| answer(Content::Whole(Bytes::from_static(body)));
     assert!(matches!(ask(&whole(b"{}")), Verdict::Identify(_)));
     assert_eq!(reason(&ask(&whole(b"{ }"))), "signature-digest-wrong");
+    // Of what is still open it was held against it when it came.
+    assert!(matches!(ask(&answer(Content::Gone)), Verdict::Identify(_)));
     assert_eq!(
         reason(&ask(&answer(Content::TooLong))),
         "signature-body-too-long"

@@ -157,6 +157,25 @@ fn what_is_still_open_is_not_held_to_the_time_again() {
 }
 
 #[test]
+fn a_body_that_is_gone_was_held_against_its_signature() {
+    let (policy, headers) = (policy(&config()), signed("{}"));
+    let gone = || {
+        let gather = Gather {
+            most: 64,
+            pending: None,
+        };
+        Answers::Content(Box::new(gather), Content::Gone)
+    };
+    let late = NOW_MS + 3_600_000;
+    let ask = |headers: &HeaderMap| {
+        let verdict = policy.decide(&view(headers), (true, true), &gone(), late);
+        verdict.unwrap()
+    };
+    assert!(matches!(ask(&headers), Verdict::Identify(_)));
+    assert_eq!(reason(&ask(&HeaderMap::new())), "webhook-missing");
+}
+
+#[test]
 fn a_body_that_cannot_be_had_is_refused_with_what_is_said_of_it() {
     let (policy, headers) = (policy(&config()), signed("{}"));
     let gather = Box::new(Gather {

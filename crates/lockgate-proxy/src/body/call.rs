@@ -99,17 +99,21 @@ impl Call {
         self.over
     }
 
-    /// Looks whether its time is up, also while its client takes nothing: the
-    /// upstream then stops at once.
+    /// Looks whether its time is up, and whether its caller is still let in, also while its client
+    /// takes nothing: the upstream then stops at once.
     pub fn look(&mut self, cx: &mut Context<'_>) {
-        let Some(deadline) = &mut self.deadline else {
-            return;
-        };
-        if self.over || self.last.is_some() || deadline.as_mut().poll(cx).is_pending() {
+        if self.over || self.last.is_some() {
             return;
         }
-        self.deadline = None;
-        self.fail(&Denial::new(&DEADLINE));
+        if let Some(denial) = self.exchange.ended() {
+            let told = self.exchange.end(&denial);
+            return self.fail(&told);
+        }
+        let deadline = self.deadline.as_mut();
+        if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            self.deadline = None;
+            self.fail(&Denial::new(&DEADLINE));
+        }
     }
 
     /// The next piece; `None` at the end.

@@ -45,7 +45,7 @@ pub async fn converse(
         if let AnswerBody::Tunnel(_) = &answer.body {
             if let Some(tunnel) = switch(&client, answer, asked) {
                 // In a box: no idle connection carries a tunnel's size along.
-                Box::pin(tunnel::run(&client, tunnel, worker, origin, state)).await;
+                Box::pin(tunnel::run(&client, tunnel, worker, state)).await;
             }
             return;
         }

@@ -103,8 +103,10 @@ impl Sending {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Gone>> {
         for _ in 0..WRITES {
-            let gathered = self.poll_gather(client, cx);
-            self.body.look(cx);
+            let mut gathered = self.poll_gather(client, cx);
+            if self.body.look(cx).is_err() {
+                gathered = Poll::Ready(Err(Gone));
+            }
             let mut client = client.borrow_mut();
             if let Poll::Ready(Err(Gone)) = gathered {
                 // What came before is still the client's: the missing end tells that it is not all.

@@ -7,21 +7,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::request::Parts;
 use lockgate_policy::websocket::{Terms, ENDED, IDLE, TOO_MANY};
 use lockgate_policy::ReasonRef;
 use lockgate_wire::websocket::{close_frame, Breach, Sender, Watcher};
 
 use super::{Client, Gone, LINGER_BYTES};
 use crate::exchange::Exchange;
-use crate::judge::{answer, Arrival, Judgement, Judging, Stores};
 use crate::net::{ConnectionState, Trip};
-use crate::pipeline::misdirected;
 use crate::reasons;
-use crate::tls::Secured;
 use crate::upstream::Link;
-use crate::worker::{Origin, Worker};
+use crate::worker::Worker;
 
 /// How many times its rate a client's messages may come at once.
 const BURST: u64 = 5;
@@ -38,8 +33,6 @@ pub struct Tunnel {
     link: Box<Link>,
     /// What is written down of it once it is over.
     exchange: Box<Exchange>,
-    /// As it was asked for.
-    asked: Parts,
     terms: Terms,
     deflate: bool,
 }
@@ -50,14 +43,12 @@ impl Tunnel {
     pub const fn new(
         link: Box<Link>,
         exchange: Box<Exchange>,
-        asked: Parts,
         terms: Terms,
         deflate: bool,
     ) -> Self {
         Self {
             link,
             exchange,
-            asked,
             terms,
             deflate,
         }
@@ -127,11 +118,10 @@ pub(super) async fn run(
     client: &Rc<RefCell<Client>>,
     tunnel: Box<Tunnel>,
     worker: &Rc<Worker>,
-    origin: &Origin,
     state: &Rc<ConnectionState>,
 ) {
     client.borrow_mut().guard.tunnel();
-    carry(client, tunnel, (worker, origin, state)).await;
+    carry(client, tunnel, (worker, state)).await;
     let mut linger = LINGER_BYTES;
     poll_fn(|cx| client.borrow_mut().poll_close(cx, &mut linger)).await;
 }
@@ -140,10 +130,10 @@ pub(super) async fn run(
 pub(crate) async fn carry<S: Side>(
     client: &RefCell<S>,
     tunnel: Box<Tunnel>,
-    (worker, origin, state): (&Rc<Worker>, &Origin, &Rc<ConnectionState>),
+    (worker, state): (&Rc<Worker>, &Rc<ConnectionState>),
 ) {
     state.tunnel(tunnel.terms.idle_ms, worker.clock.coarse_ms());
-    let mut talk = Talk::new(tunnel, worker, origin, state);
+    let mut talk = Talk::new(tunnel, worker, state);
     let ended = poll_fn(|cx| talk.poll(&mut *client.borrow_mut(), cx)).await;
     let Some((to_client, mut to_upstream)) = talk.end(&ended) else {
         return;
@@ -164,7 +154,6 @@ pub(crate) async fn carry<S: Side>(
 struct Talk<'a> {
     tunnel: Box<Tunnel>,
     worker: &'a Rc<Worker>,
-    origin: &'a Origin,
     state: &'a ConnectionState,
     /// On its way to the upstream.
     up: Bytes,
@@ -199,17 +188,11 @@ impl Rate {
 }
 
 impl<'a> Talk<'a> {
-    fn new(
-        tunnel: Box<Tunnel>,
-        worker: &'a Rc<Worker>,
-        origin: &'a Origin,
-        state: &'a ConnectionState,
-    ) -> Self {
+    fn new(tunnel: Box<Tunnel>, worker: &'a Rc<Worker>, state: &'a ConnectionState) -> Self {
         let rules = tunnel.terms.rules(tunnel.deflate);
         Self {
             tunnel,
             worker,
-            origin,
             state,
             up: Bytes::new(),
             from_client: Watcher::new(Sender::Client, rules),
@@ -244,7 +227,7 @@ impl<'a> Talk<'a> {
         if self.state.draining.get() {
             return Err(Ended::Gate(GOING_AWAY, None));
         }
-        if self.state.looks() && !self.still_allowed(now_ms) {
+        if self.tunnel.exchange.ended().is_some() {
             return Err(Ended::Gate(POLICY, Some(&ENDED)));
         }
         let mut moved = false;
@@ -304,49 +287,6 @@ impl<'a> Talk<'a> {
         } else {
             Err(Ended::Gate(POLICY, Some(&TOO_MANY)))
         }
-    }
-
-    /// Whether whoever opened it would still be let in.
-    fn still_allowed(&mut self, now_ms: u64) -> bool {
-        let (snapshot, listener) = self.worker.snapshot(self.origin);
-        let listener = self.state.source.believing(listener);
-        let shared = &self.worker.shared;
-        if let (Some(tls), Some(secured)) = (&listener.tls, self.state.source.tls()) {
-            let silent_ms = now_ms.saturating_sub(shared.facts.heard_ms());
-            shared.inquiries.renew(tls, secured, silent_ms);
-        }
-        let headers = &self.tunnel.asked.headers;
-        if misdirected(shared, &listener, self.state, headers).is_some() {
-            return false;
-        }
-        let Tunnel {
-            asked, exchange, ..
-        } = &*self.tunnel;
-        let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let length = asked.headers.get(CONTENT_LENGTH);
-        let arrival = Arrival {
-            version: asked.version,
-            method: &asked.method,
-            target: asked
-                .uri
-                .path_and_query()
-                .map_or("/", |target| target.as_str()),
-            host: host.unwrap_or(""),
-            headers: &asked.headers,
-            content_length: length.and_then(|length| length.to_str().ok()?.parse().ok()),
-            body: false,
-            peer: self.state.source.peer,
-            id: exchange.id.as_str(),
-            certificate: self.state.source.tls().and_then(Secured::client),
-            listener: &listener,
-        };
-        let shared = &self.worker.shared;
-        let stale = shared.facts_stale(&snapshot.facts, now_ms);
-        let stores = Stores::from(&**shared);
-        let mut judgement = Judgement::default();
-        let judging = Judging::new(&snapshot, arrival, now_ms, &mut judgement);
-        let obtain = |need| answer(&stores, stale, need, now_ms);
-        judging.still_allowed(&obtain).is_ok()
     }
 
     /// Writes down how it ended; what is said to both, where the gate ended it.

@@ -127,6 +127,8 @@ pub struct AccessRecord<'a> {
     pub app: Option<&'a str>,
     /// What entitled the caller, step by step.
     pub grounds: &'a [(usize, Grounds)],
+    /// Why it was ended while it was under way.
+    pub ended: Option<&'a str>,
 }
 
 /// A device, and what speaks against it.
@@ -244,6 +246,7 @@ impl<'a> AccessRecord<'a> {
             device: None,
             app: None,
             grounds: &[],
+            ended: None,
         }
     }
 }
@@ -305,6 +308,7 @@ impl AccessRecord<'_> {
                 .device
                 .map_or(0, |device| 16 + device.id.len() + 12 * device.signals.len())
             + option(self.app)
+            + option(self.ended)
             + self.grounds().map(|ground| ground.len() + 3).sum::<usize>()
             + self
                 .waf
@@ -385,6 +389,7 @@ impl AccessRecord<'_> {
             c.array(count);
             self.grounds().for_each(|ground| c.text(ground, TEXT_MAX));
         }
+        field(c, 45, self.ended);
         c.end();
     }
 

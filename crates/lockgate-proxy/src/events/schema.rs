@@ -267,6 +267,10 @@ pub struct Exchange {
     /// What entitled the caller, in words: `role support`, `scope orders:read`.
     #[n(38)]
     pub grounds: Option<Vec<String>>,
+    /// Why who called was let in no more while the request or its answer was under way, and that
+    /// was ended: the reason that a new request would have been refused for. It was `took_us` after `at_ms`.
+    #[n(45)]
+    pub ended: Option<String>,
 }
 
 impl Default for Exchange {
@@ -311,6 +315,7 @@ impl Default for Exchange {
             device: None,
             app: None,
             grounds: None,
+            ended: None,
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn serve(
     };
     if let Some(receiving) = tunnelled {
         if matches!(answer.body, AnswerBody::Tunnel(_)) {
-            switch(&worker, &origin, &state, answer, receiving, &mut respond).await;
+            switch(&worker, &state, answer, receiving, &mut respond).await;
             return;
         }
         if answer.status.is_success() {
@@ -141,7 +141,6 @@ pub(crate) async fn judged(
 /// Says that the stream is a tunnel from now on, and lets everything pass.
 async fn switch(
     worker: &Rc<Worker>,
-    origin: &Rc<Origin>,
     state: &Rc<ConnectionState>,
     mut answer: Answer,
     receiving: RecvStream,
@@ -176,7 +175,7 @@ async fn switch(
         Rc::clone(&state),
         clock,
     ));
-    carry(&stream, tunnel, (worker, origin, &state)).await;
+    carry(&stream, tunnel, (worker, &state)).await;
     stream.into_inner().end();
 }
 
@@ -270,7 +269,9 @@ fn poll_body(
             }
         }
         if there.is_pending() {
-            body.look(cx);
+            if body.look(cx).is_err() {
+                return Poll::Ready(Err(Gone));
+            }
             state.stalled(worker.clock.coarse_ms());
             return Poll::Pending;
         }

@@ -189,7 +189,9 @@ async fn taken(
         }
         match writing.as_mut().poll(cx) {
             Poll::Pending => {
-                body.look(cx);
+                if body.look(cx).is_err() {
+                    return Poll::Ready(Err(Gone));
+                }
                 state.stalled(worker.clock.coarse_ms());
                 Poll::Pending
             }

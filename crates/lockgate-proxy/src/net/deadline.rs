@@ -27,9 +27,12 @@ const BODY_GRACE_MS: u64 = 5_000;
 /// `lingering_timeout` is 5 s.
 const LINGER_MS: u64 = 2_000;
 
-/// Between two looks at a tunnel's caller, milliseconds: who is let in no more is
-/// out within two seconds of the word.
-const LOOK_MS: u64 = 1_000;
+/// Between two looks at the caller of what is under way, milliseconds: with the sweep's own time
+/// who is let in no more is out within a second of the word.
+const LOOK_MS: u64 = 600;
+/// From when on a request is looked at that is no stream, milliseconds: few last as long, and most
+/// of those are downloads and reports.
+const LONG_MS: u64 = 5_000;
 
 /// What a connection waits for from its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +133,8 @@ pub struct ConnectionState {
     /// The client took nothing of what waited for it until its time was up.
     takes_nothing: Cell<bool>,
     tunnel_idle_ms: Cell<u32>,
-    /// When a tunnel's caller is looked at again, milliseconds since the epoch.
+    /// When the caller of what is under way is looked at again, milliseconds since the epoch; 0
+    /// where nothing is.
     look_ms: Cell<u64>,
     looks: Cell<bool>,
     /// Set to let the connection end after the request in work.
@@ -195,12 +199,14 @@ impl ConnectionState {
         self.tunnel_idle_ms.set(idle_ms);
         self.waiting.set(Waiting::Tunnel);
         self.since_ms.set(now_ms);
+        self.stream_from(now_ms);
     }
 
     /// It is carried on unread from now on, and something has to pass now and then.
     pub fn carried(&self, idle_ms: u32, now_ms: u64) {
         self.tunnel(idle_ms, now_ms);
         self.waiting.set(Waiting::Carried);
+        self.look_ms.set(0);
     }
 
     /// As [`Self::carried`], with another time and from the last that passed.
@@ -208,7 +214,27 @@ impl ConnectionState {
         self.tunnel_idle_ms.set(idle_ms);
     }
 
-    /// Whether it is time to look whether a tunnel's caller is still let in; told once.
+    /// A request is under way from now on: should it last, its caller is looked at now and then.
+    pub fn look_from(&self, now_ms: u64) {
+        self.look_ms.set(now_ms + LONG_MS);
+        self.looks.set(false);
+    }
+
+    /// It lasts for as long as both sides want: its caller is looked at from now on.
+    pub fn stream_from(&self, now_ms: u64) {
+        let due_ms = now_ms + LOOK_MS;
+        if self.look_ms.get() == 0 || due_ms < self.look_ms.get() {
+            self.look_ms.set(due_ms);
+        }
+    }
+
+    /// Nothing is under way any more.
+    pub fn look_no_more(&self) {
+        self.look_ms.set(0);
+        self.looks.set(false);
+    }
+
+    /// Whether it is time to look whether the caller is still let in; told once.
     pub fn looks(&self) -> bool {
         self.looks.take()
     }
@@ -384,7 +410,8 @@ impl ConnectionState {
             self.upstream_late.set(true);
             self.wake();
         }
-        if self.waiting.get() == Waiting::Tunnel && now_ms >= self.look_ms.get() {
+        let look_ms = self.look_ms.get();
+        if look_ms != 0 && now_ms >= look_ms {
             self.look_ms.set(now_ms + LOOK_MS);
             self.looks.set(true);
             self.wake();

@@ -58,6 +58,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         device: None,
         app: None,
         grounds: &[],
+        ended: None,
     }
 }
 
@@ -117,6 +118,7 @@ fn bare() -> AccessRecord<'static> {
         device: None,
         app: None,
         grounds: &[],
+        ended: None,
     }
 }
 
@@ -137,6 +139,7 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         key: text(record.key),
         identity: text(record.identity),
         secret: text(record.secret),
+        ended: text(record.ended),
         country: text(record.country),
         network: record.network,
         status: record.status,
@@ -281,6 +284,7 @@ fn a_typical_event_keeps_within_its_budget() {
         device: None,
         app: None,
         grounds: &[],
+        ended: None,
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {

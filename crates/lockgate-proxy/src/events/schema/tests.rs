@@ -136,6 +136,7 @@ fn a_later_writer_is_read() {
         device: None,
         app: None,
         grounds: &[],
+        ended: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);

@@ -354,3 +354,44 @@ fn the_limit_that_was_met_is_told_once() {
     assert_eq!(met(162_000), []);
     assert_eq!(connection.state.tripped(), Some(Trip::Close));
 }
+
+#[test]
+fn what_lasts_is_looked_at_within_each_second() {
+    /// The longest time between two sweeps: four ticks of the worker's.
+    const SWEEP_MS: u64 = 200;
+    let connection = watched();
+    let looks = |after_ms: u64| {
+        connection.watch.sweep(START + after_ms, |_| ());
+        connection.state.looks()
+    };
+    assert!(!looks(60_000), "nothing is under way");
+    connection.state.look_from(START);
+    assert!(!looks(LONG_MS - 1));
+    assert!(looks(LONG_MS));
+    assert!(!connection.state.looks(), "told once");
+    assert!(!looks(LONG_MS + LOOK_MS - 1));
+    assert!(looks(LONG_MS + LOOK_MS), "and then again and again");
+    connection.state.look_from(START);
+    connection.state.stream_from(START + 1_000);
+    assert!(!looks(1_000 + LOOK_MS - 1));
+    assert!(looks(1_000 + LOOK_MS), "a stream from its beginning");
+    connection.state.stream_from(START + 9_000);
+    assert!(
+        looks(1_000 + 2 * LOOK_MS),
+        "and no later for being one twice"
+    );
+    connection.state.look_no_more();
+    assert!(!looks(60_000));
+    const { assert!(LOOK_MS + SWEEP_MS < 1_000) };
+}
+
+#[test]
+fn what_is_carried_unread_has_no_caller_to_be_looked_at() {
+    let connection = watched();
+    connection.state.tunnel(60_000, START);
+    connection.watch.sweep(START + LOOK_MS, |_| ());
+    assert!(connection.state.looks());
+    connection.state.carried(60_000, START + LOOK_MS);
+    connection.watch.sweep(START + 10 * LOOK_MS, |_| ());
+    assert!(!connection.state.looks());
+}
