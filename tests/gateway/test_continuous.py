@@ -22,6 +22,7 @@ from gateway.harness.tokens import Tokens
 from gateway.harness.upstream import Upstream
 from gateway.harness.wire import WITHIN, Closed, request
 from lockgate.config.bundle_types import Api, Bundle, PlacedStepUp
+from policies.entitled import Entitled, document
 from support.certificates import Authority
 
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n6\r\none\n\n\n\r\n"
@@ -236,6 +237,74 @@ def test_a_proof_that_gets_old_ends_what_it_opened(
     stream = opened("h2", ("Authorization", tokens.bearer(now_s + 600, auth_time=now_s)))
     stream.ended()
     assert now_s + 3 <= time.time() < now_s + 5 + BUSY_S
+
+
+def test_what_comes_to_speak_against_a_caller_ends_what_it_opened(
+    gate: Gate, authority: Authority, tokens: Tokens, upstream: Upstream, opened: Open, ends: ExitStack
+) -> None:
+    """Credentials that do not hold, from the address of who is let in."""
+    penalty: Any = {"first_ms": 60_000, "longest_ms": 60_000, "absent": False}
+    api = keyed(tokens, limits=[bundles.limit("guesses", allow=4, penalty=penalty)])
+    api["policies"]["risk"] = {
+        "mode": "enforce",
+        "on_error": "deny",
+        "waiver": None,
+        "span": bundles.span(40),
+        "config": {
+            "step_up_at": None,
+            "deny_at": 20,
+            "weights": [{"signal": "failed_tries", "points": 20}],
+            "within_s": 900,
+            "amr": ["mfa"],
+            "acr": [],
+            "old_s": 43_200,
+            "countries": [],
+            "networks": [],
+            "addresses": [],
+            "hours": None,
+            "sign_in": None,
+        },
+    }
+    gate.load(serving(authority, upstream.port, tokens, api))
+    tokens.publish(gate)
+    until = int(time.time()) + 600
+    stream = opened("h2", ("Authorization", tokens.bearer(until)))
+    client = ends.enter_context(Http2(gate.port(), authority.pem))
+    for _ in range(2):
+        assert client.get("/events", ("authorization", "Bearer e30.e30.AAAA")).status == 401
+    began = time.monotonic()
+    stream.ended()
+    assert soon(began)
+    [event] = gate.written(path="/events", ended="risk-too-high")
+    assert (event["reason"], event["risk"]) == ("access-ended", 20)
+
+
+def test_a_program_that_is_stopped_ends_what_it_opened(
+    gate: Gate, upstream: Upstream, tmp_path: Path, ends: ExitStack
+) -> None:
+    app = {"owner": "sales@example.com", "apis": ["orders"], "scopes": ["orders:read"]}
+    said = document({"scopes": {"orders:read": "GET"}}, apps={"crm": app, "tool": app})
+    shop = Entitled(gate, upstream.port, tmp_path, said)
+
+    def used(client: str) -> tuple[Any, Any]:
+        wire = ends.enter_context(gate.client())
+        bearer = shop.tokens.bearer(2**31, scope="orders:read", client_id=client)
+        wire.send(request("/orders", f"Authorization: {bearer}"))
+        upstream.serve(BEGUN)
+        wire.until(b"one\n")
+        return wire, upstream.latest()
+
+    (stopped, _), (other, goes_on) = used("crm"), used("tool")
+    began = time.monotonic()
+    fact = {"id": "crm", "tier": "unreviewed", "scopes": [], "apis": [], "clients": [], "stopped": True}
+    seq = int(gate.tell("facts_seq")) + 1
+    gate.facts({"seq": seq, "at_ms": bundles.now_ms(), "kind": "app.put", "app": fact})
+    assert not stopped.rest().endswith(b"0\r\n\r\n")
+    assert soon(began)
+    goes_on.send(b"4\r\ntwo\n\r\n")
+    other.until(b"two\n")
+    [event] = gate.written(path="/orders", ended="app-stopped")
+    assert event["reason"] == "access-ended"
 
 
 def test_a_download_that_lasts_is_looked_at_too(

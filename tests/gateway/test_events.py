@@ -79,6 +79,8 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "device": None,
         "app": None,
         "grounds": None,
+        "ended": None,
+        "risk": None,
     }
 
 

@@ -50,6 +50,7 @@ def test_every_room_is_there() -> None:
         "basic",
         "session",
         "device",
+        "risk",
         "step_up",
         "roles",
         "apps",

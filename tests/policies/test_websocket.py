@@ -276,6 +276,47 @@ def test_a_token_that_expires_ends_what_it_opened(gate: Gate, server: Server, tm
     assert gate.written(path="/talk", reason="websocket-ended")
 
 
+def test_a_proof_that_gets_old_and_a_device_that_is_revoked_end_what_they_opened(
+    gate: Gate, server: Server, tmp_path: Path
+) -> None:
+    tokens = Tokens()
+    rule: Any = {"operations": [], "methods": [], "within_s": 4, "amr": [], "acr": []}
+    bundle = taking(server.port, tmp_path, keys=[bundles.jwt(tokens.name)])
+    bundle["apis"][0]["policies"]["step_up"] = {
+        "mode": "enforce",
+        "on_error": "deny",
+        "waiver": None,
+        "span": bundles.span(40),
+        "config": {"rules": [rule], "sign_in": None},
+    }
+    gate.load(tokens.add_to(bundle))
+    tokens.publish(gate)
+    now_s = int(time.time())
+
+    def of(device: str, proved_s: int) -> dict[str, Any]:
+        bearer = tokens.bearer(now_s + 600, sub="ann", device=device, auth_time=proved_s)
+        return {"additional_headers": {"Authorization": bearer}}
+
+    async def talk() -> None:
+        # An issuer's clock may be ahead by a minute: this proof is new for as long.
+        async with (
+            opened(gate, **of("laptop", now_s + 50)) as laptop,
+            opened(gate, **of("phone", now_s + 50)) as phone,
+            opened(gate, **of("tablet", now_s)) as tablet,
+        ):
+            revoked = {"kind": "token.revoke", "issuer": "https://login.example", "by": "device", "value": "phone"}
+            gate.facts({"seq": int(gate.tell("facts_seq")) + 1, "at_ms": bundles.now_ms(), **revoked})
+            assert await closes(phone) == (1008, "websocket-ended")
+            assert await closes(tablet) == (1008, "websocket-ended")
+            assert time.time() >= now_s + 4, "it was new enough until then"
+            await laptop.send("still in")
+            assert await laptop.recv() == "still in"
+
+    asyncio.run(talk())
+    for reason in ("jwt-revoked", "step-up-wanted"):
+        assert gate.written(path="/talk", ended=reason)
+
+
 def test_rules_that_change_end_what_they_let_in(gate: Gate, server: Server, tmp_path: Path) -> None:
     gate.load(taking(server.port, tmp_path))
 

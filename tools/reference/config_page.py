@@ -33,6 +33,7 @@ ROOMS = {
     "Plugin": "plugins",
     "Redirect": "redirect",
     "Rewrite": "rewrite",
+    "Risk": "risk",
     "Roles": "roles",
     "Scopes": "scopes",
     "Session": "session",

@@ -36,6 +36,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Standing;
+use crate::risk::Score;
 use crate::roles::Book;
 use crate::{
     Answers, ConfigError, Content, Denial, Gather, Identity, Need, Place, PolicyError, RequestView,
@@ -125,6 +126,8 @@ pub struct Around<'a> {
     pub place: Option<&'a Place>,
     /// The caller's device, where the API asks.
     pub device: Option<&'a Standing>,
+    /// What speaks against the request, where the API asks.
+    pub risk: Option<&'a Score>,
     /// Whether there is a body.
     pub body: bool,
     /// Milliseconds since the epoch.

@@ -60,6 +60,8 @@ pub enum Need {
     Spend(Box<Spend>),
     /// Whether there is a penalty.
     Standing(CounterKey),
+    /// Whether one of these counters of failures is half used up; nothing is counted.
+    Failing(Vec<Strike>),
     /// A failure is to be counted; nothing is answered.
     Strike(Vec<Strike>),
     /// What is known of the issuer of this name.
@@ -188,6 +190,8 @@ pub enum Answers {
     Spent(Box<Spend>),
     /// Until when there is a penalty, nanoseconds since the epoch.
     Standing(Option<u64>),
+    /// Whether too many failed lately.
+    Failing(bool),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
     /// What is known of programs.

@@ -253,6 +253,7 @@ impl Introspection {
             | Answers::Spent(_)
             | Answers::Taken(_)
             | Answers::Standing(_)
+            | Answers::Failing(_)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

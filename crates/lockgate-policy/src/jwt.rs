@@ -178,6 +178,7 @@ impl Jwt {
             | Answers::Taken(_)
             | Answers::Spent(_)
             | Answers::Standing(_)
+            | Answers::Failing(_)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

@@ -25,6 +25,7 @@ pub mod objects;
 pub mod plugins;
 pub mod redirect;
 pub mod rewrite;
+pub mod risk;
 pub mod roles;
 pub mod scopes;
 pub mod session;
@@ -85,6 +86,7 @@ pub const NAMES: &[&str] = &[
     plugins::NAME,
     redirect::NAME,
     rewrite::NAME,
+    risk::NAME,
     roles::NAME,
     scopes::NAME,
     session::NAME,
@@ -98,7 +100,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 27] = [
+    let rooms: [&[ReasonRef]; 28] = [
         api_key::REASONS,
         apps::REASONS,
         basic::REASONS,
@@ -117,6 +119,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         plugins::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
+        risk::REASONS,
         roles::REASONS,
         scopes::REASONS,
         session::REASONS,

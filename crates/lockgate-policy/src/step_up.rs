@@ -77,8 +77,9 @@ pub struct StepUp {
     sign_in: Option<String>,
 }
 
+/// A rule, with what is said to whom it does not let through.
 #[derive(Debug)]
-struct Rule {
+pub(crate) struct Rule {
     wanted: Wanted,
     challenge: Challenge,
 }
@@ -131,7 +132,11 @@ impl StepUp {
 }
 
 impl Rule {
-    fn new(wanted: Wanted) -> Result<Self, &'static str> {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// Where it asks for nothing, or for what no header can say.
+    pub(crate) fn new(wanted: Wanted) -> Result<Self, &'static str> {
         if wanted.within_s.is_none() && wanted.amr.is_empty() && wanted.acr.is_empty() {
             return Err("this rule asks for nothing: say `within`, `amr` or `acr`");
         }
@@ -164,8 +169,18 @@ impl Rule {
                     .any(named))
     }
 
+    /// How it is asked for.
+    pub(crate) const fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
+    /// Whether the caller was authenticated as it wants, however long ago.
+    pub(crate) fn is_by(&self, claims: &Map<String, Value>) -> bool {
+        by_means(claims, &self.wanted.amr) && by_class(claims, &self.wanted.acr)
+    }
+
     /// What is missing, if anything is.
-    fn lacks(&self, claims: &Map<String, Value>, now_s: u64) -> Option<&'static str> {
+    pub(crate) fn lacks(&self, claims: &Map<String, Value>, now_s: u64) -> Option<&'static str> {
         let wanted = &self.wanted;
         if let Some(within) = wanted.within_s {
             let at = proved_at(claims, &wanted.amr, &wanted.acr);

@@ -26,7 +26,7 @@ use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
     api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers,
-    inflate, introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, roles,
+    inflate, introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, risk, roles,
     scopes, session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
@@ -353,6 +353,9 @@ pub struct Policies {
     /// Which calls of gRPC are taken, how large and how long.
     #[serde(default)]
     pub grpc: Option<Placed<grpc::Config>>,
+    /// What speaks against requests, and what becomes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<Placed<risk::Config>>,
     /// From which devices the API is called; from any without it.
     #[serde(default)]
     pub device: Option<Placed<device::Config>>,

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri, Version};
 use lockgate_policy::broker::Brought;
 use lockgate_policy::introspection::Heard;
+use lockgate_policy::risk::Score;
 use lockgate_policy::{Answers, Content, Denial, Need};
 
 use crate::exchange::Exchange;
@@ -93,15 +94,18 @@ impl Exchange {
             return None;
         }
         let mut kept = std::mem::take(&mut self.continuous);
-        let denial = self.judged_again(&mut kept);
+        let ended = self.judged_again(&mut kept);
         self.continuous = kept;
-        if let Some(denial) = &denial {
-            self.ended = Some(denial.reason);
+        let (denial, risk) = ended?;
+        self.ended = Some(denial.reason);
+        // What speaks against it by now, where that is why.
+        if risk.is_some() {
+            self.judgement.risk = risk;
         }
-        denial
+        Some(denial)
     }
 
-    fn judged_again(&self, kept: &mut Continuous) -> Option<Denial> {
+    fn judged_again(&self, kept: &mut Continuous) -> Option<(Denial, Option<Box<Score>>)> {
         let now_ms = self.worker().clock.coarse_ms();
         let shared = &self.worker().shared;
         let (snapshot, listener) = self.worker().snapshot_at(&self.listener);
@@ -113,7 +117,7 @@ impl Exchange {
         let (body, unsure_ms) = (kept.body, kept.unsure_ms);
         let (parts, lines) = kept.read(self.method())?;
         if let Some(reason) = misdirected(shared, &listener, &self.state, &parts.headers) {
-            return Some(reason.into());
+            return Some((reason.into(), None));
         }
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
         let length = parts.headers.get(CONTENT_LENGTH);
@@ -166,6 +170,7 @@ impl Exchange {
         let since_ms = unsure_ms.unwrap_or(now_ms);
         let unsure = denial.is_some() && untold.get() && now_ms < since_ms + UNSURE_MS;
         kept.unsure_ms = unsure.then_some(since_ms);
-        denial.filter(|_| !unsure)
+        let denial = denial.filter(|_| !unsure)?;
+        Some((denial, judgement.risk))
     }
 }

@@ -45,6 +45,15 @@ pub trait Counters: Send + Sync {
     /// Counts failures.
     fn strike(&self, strikes: &[Strike], now_ms: u64);
 
+    /// Whether one of these counters of failures is half used up.
+    fn failing(&self, strikes: &[Strike], now_ms: u64) -> bool {
+        let now_ns = nanoseconds(now_ms);
+        strikes.iter().any(|strike| {
+            let (_, record) = self.look(strike.key);
+            record.is_some_and(|record| strike.is_near(&record, now_ns))
+        })
+    }
+
     /// What stands there now, of a counter or of a penalty.
     fn look(&self, key: CounterKey) -> (Option<u64>, Option<Record>);
 

@@ -331,6 +331,7 @@ impl Exchange {
             }),
             app: known.and_then(|identity| identity.app.as_deref()),
             ended: self.ended.map(|reason| reason.code),
+            risk: judged.risk.as_deref().map(|score| score.points),
             grounds: &judged.grounds,
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,

@@ -38,6 +38,7 @@ mod judgement;
 mod located;
 mod operation;
 mod own;
+mod risk;
 mod routing;
 mod secure;
 mod seen;
@@ -381,6 +382,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Cedar(policy) => self.cedar(policy, answers),
             Policy::Objects(policy) => self.objects(policy, step, answers),
             Policy::Device(policy) => self.device(policy, answers),
+            Policy::Risk(policy) => self.risk(policy, step, answers),
             Policy::StepUp(policy) => {
                 Ok(policy.decide(&view, self.judgement.identity.as_ref(), self.now_ms))
             }

@@ -26,6 +26,7 @@ use lockgate_policy::only::Meant;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::risk::{self, Risk};
 use lockgate_policy::roles::{self, Roles};
 use lockgate_policy::scopes::{self, Scopes};
 use lockgate_policy::session::{self, Session};
@@ -352,6 +353,8 @@ pub enum Policy {
     Objects(Box<Objects>),
     /// Which devices are let in.
     Device(Box<Device>),
+    /// What speaks against a request.
+    Risk(Box<Risk>),
     /// What wants more of a proof.
     StepUp(Box<StepUp>),
     /// Where it is to be found instead.
@@ -424,6 +427,7 @@ impl Policy {
             Self::Cedar(_) => cedar::NAME,
             Self::Objects(_) => objects::NAME,
             Self::Device(_) => device::NAME,
+            Self::Risk(_) => risk::NAME,
             Self::StepUp(_) => step_up::NAME,
             Self::Version => VERSION,
             Self::Operation => OPERATION,

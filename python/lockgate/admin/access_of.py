@@ -139,7 +139,7 @@ def _answer(part: Part, told: Mapping[str, Any] | None, broken: str | None) -> A
     return Answer(
         row=row_of(part),
         may=told["verdict"] in {"allow", "respond"},
-        grounds=[ground for step in told["steps"] for ground in step["grounds"]],
+        grounds=[ground for step in told["steps"] if step["policy"] != "risk" for ground in step["grounds"]],
         reason=reason["code"],
         detail=reason["detail"] or reason["title"],
     )

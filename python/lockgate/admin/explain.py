@@ -19,6 +19,7 @@ from lockgate.admin.keys import KnownKeys
 from lockgate.admin.routes import operations_of
 from lockgate.config.check_hosts import reached
 from lockgate.plugin.launch import COMMAND
+from lockgate.policies.risk import DEFAULTS
 from lockgate.policies.session import session_cookie
 from lockgate.rehearsal.asked import NoListenerError, arrives_at, explanation, other_methods
 from lockgate.rehearsal.certificates import asks
@@ -45,6 +46,7 @@ GROUNDS: Final = {
     "roles": ("role ",),
     "scopes": ("scope ", "scheme ", "the document"),
     "cedar": ("policy ",),
+    "risk": ("risk ", *(f"{signal} " for signal in DEFAULTS)),
 }
 """How each policy's grounds begin: an event has those of all in one list."""
 

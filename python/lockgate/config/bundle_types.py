@@ -1669,6 +1669,21 @@ class PlacedRewrite(TypedDict):
     """The policy's own part."""
 
 
+class PlacedRisk(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: RiskConfig
+    """The policy's own part."""
+
+
 class PlacedRoles(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1859,6 +1874,8 @@ class Policies(TypedDict):
     """What may become a WebSocket; none for nothing."""
     grpc: PlacedGrpc | None
     """Which calls of gRPC are taken, how large and how long."""
+    risk: PlacedRisk | None
+    """What speaks against requests, and what becomes of it."""
     device: PlacedDevice | None
     """From which devices the API is called; from any without it."""
     apps: PlacedApps | None
@@ -1971,6 +1988,73 @@ class RewriteConfig(TypedDict):
     """Parameters to set: name and a template for the value."""
     remove: list[str]
     """Parameters to take out."""
+
+
+class RiskConfig(TypedDict):
+    """The room's config."""
+
+    step_up_at: int | None
+    """The sum from which on a proof is asked for."""
+    deny_at: int | None
+    """The sum from which on a request is refused."""
+    weights: list[RiskWeight]
+    """What counts, and how much."""
+    within_s: int
+    """How new the proof must be that is asked for, seconds."""
+    amr: list[str]
+    """Means of which one must have been used for it (`amr`)."""
+    acr: list[str]
+    """Classes of which one must have been reached (`acr`)."""
+    old_s: int
+    """How long ago the caller may have been authenticated before that counts, seconds."""
+    countries: list[str]
+    """Countries that callers usually are in."""
+    networks: list[int]
+    """Numbers of autonomous systems that speak against a request."""
+    addresses: list[str]
+    """Addresses and networks that do."""
+    hours: RiskHours | None
+    """When callers usually call."""
+    sign_in: str | None
+    """The sign-in whose pages a browser is sent to."""
+
+
+class RiskHours(TypedDict):
+    """A part of each of some days, in UTC."""
+
+    start: int
+    """Where it begins, minutes of the day."""
+    end: int
+    """Where it ends, which is on the next day where that is no later."""
+    days: list[int]
+    """The days on which it begins: 1 is Monday (ISO 8601)."""
+
+
+RiskSignal = Literal[
+    "new_device",
+    "changed_device",
+    "unapproved_device",
+    "impossible_travel",
+    "unbound_credential",
+    "foreign_country",
+    "listed_network",
+    "listed_address",
+    "outside_hours",
+    "failed_tries",
+    "weak_proof",
+    "old_proof",
+    "old_tls",
+]
+"""What may speak against a request. The names are stable."""
+
+
+class RiskWeight(TypedDict):
+    """How much a signal counts."""
+
+    signal: RiskSignal
+    """Which."""
+    points: int
+    """From 1 to 100."""
 
 
 class Role(TypedDict):

@@ -37,6 +37,8 @@ def _asked(api: EffectiveApi) -> Iterator[Asked]:
     if api.step_up is not None:
         for number, rule in enumerate(api.step_up.policy.rules):
             yield Asked((*api.step_up.path, "rules", number), rule.amr, rule.acr, rule.within is not None)
+    if api.risk is not None and api.risk.policy.step_up_at is not None:
+        yield Asked(api.risk.path, api.risk.policy.amr, api.risk.policy.acr, within=True)
     if api.device is not None:
         policy = api.device.policy
         if "step_up" in {policy.new, policy.changed, policy.travel}:

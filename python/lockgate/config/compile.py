@@ -11,6 +11,7 @@ from lockgate.config import geo, tls
 from lockgate.config.apps import registry
 from lockgate.config.authorize import Names, opens, roles
 from lockgate.config.cedar import CedarFiles, claims, operations
+from lockgate.config.check_risk import knowable
 from lockgate.config.compile_upstreams import spread
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, direct_name, region
@@ -39,6 +40,7 @@ from lockgate.policies import (
     Lists,
     Plugin,
     Policy,
+    Risk,
     Roles,
     Scopes,
     Session,
@@ -348,7 +350,11 @@ class Compiler:
             "headers": cast("types.PlacedHeaders | None", self._placed(api.headers)),
             "limits": [cast("types.PlacedLimits", self._limit(placed)) for placed in api.limits],
         }  # type: ignore[typeddict-item] # As above: most APIs have none.
-        asking = {"device": self._asking(api, api.device), "step_up": self._asking(api, api.step_up)}
+        asking = {
+            "device": self._asking(api, api.device),
+            "risk": self._risk(api),
+            "step_up": self._asking(api, api.step_up),
+        }
         entitling = {
             "apps": self._through(api),
             "scopes": self._authorized(api, api.scopes, "scope"),
@@ -387,6 +393,14 @@ class Compiler:
         ]
         return {**made, "config": {**made["config"], "rules": rules}}
 
+    def _risk(self, api: EffectiveApi) -> object:
+        made = cast("dict[str, Any] | None", self._asking(api, api.risk))
+        if made is None or api.risk is None:
+            return None
+        weights = api.risk.policy.weights(knowable(self.document, api))
+        said = [{"signal": signal, "points": points} for signal, points in weights.items()]
+        return {**made, "config": {**made["config"], "weights": said}}
+
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))
         return {**made, "config": {**placed.policy.own(self.lists), "scope": scope(placed)}}
@@ -407,7 +421,7 @@ class Compiler:
             "config": config,
         }
 
-    def _asking(self, api: EffectiveApi, placed: Placed[Device] | Placed[StepUp] | None) -> object:
+    def _asking(self, api: EffectiveApi, placed: Placed[Device] | Placed[Risk] | Placed[StepUp] | None) -> object:
         """A policy that asks people for more of a proof: it is told at which sign-in."""
         made = cast("dict[str, Any] | None", self._placed(placed))
         ways = (placed.policy for placed in api.authenticate)

@@ -29,6 +29,7 @@ from lockgate.policies import (
     Objects,
     Plugin,
     Policy,
+    Risk,
     Roles,
     Scopes,
     StepUp,
@@ -92,6 +93,7 @@ class EffectiveApi:
     cedar: Placed[Cedar] | None
     objects: Placed[Objects] | None
     device: Placed[Device] | None
+    risk: Placed[Risk] | None
     step_up: Placed[StepUp] | None
     headers: Placed[Headers] | None
     limits: tuple[Placed[Limit], ...]
@@ -151,6 +153,7 @@ class EffectiveApi:
             self.cedar,
             self.objects,
             self.device,
+            self.risk,
             self.step_up,
             self.headers,
         )
@@ -242,6 +245,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
         objects=_authorized(name, "objects", api.authorize.objects if api.authorize is not None else None),
         device=_placed(name, "device", document.defaults.device, api.device),
+        risk=_authorized(name, "risk", api.authorize.risk if api.authorize is not None else None),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
         headers=_placed(name, "headers", document.defaults.headers, api.headers),
         limits=limits_of(document.defaults.limits, api.limits, name),

@@ -18,6 +18,7 @@ from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
 from lockgate.config.check_proofs import check_proofs
+from lockgate.config.check_risk import check_risk
 from lockgate.config.check_step_up import check_step_up
 from lockgate.config.compile import Compiler
 from lockgate.config.document import START, Document
@@ -243,6 +244,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check_authorize(document, apis, documents)
     check_apps(document, apis, documents)
     check_step_up(document, apis, documents)
+    check_risk(document, apis)
     check_proofs(document, apis)
     secrets.check(document, reader.references)
     geo.check(document, reader.references)

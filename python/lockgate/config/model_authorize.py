@@ -16,6 +16,7 @@ from lockgate.policies import (
     Cedar,
     Objects,
     PartText,
+    Risk,
     Roles,
     Scopes,
     Settings,
@@ -76,6 +77,12 @@ class Authorize(Settings):
         description="Through which programs the API is used, where the document has `apps`: whether only registered "
         "ones, and what they may not use in bulk.",
         examples=["optional", {"bulk": ["exportOrders"]}],
+    )
+    risk: Risk | None = Field(
+        default=None,
+        description="What speaks against a request is added up: much of it wants a proof, too much is refused. It "
+        "entitles nobody.",
+        examples=[{"step_up_at": 60, "deny_at": 85, "signals": {"new_device": 25}}],
     )
     permissions: dict[Name, Opens] = Field(
         default={},

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import yaml
 from pydantic import BaseModel
 
+from lockgate.config.check_risk import knowable
 from lockgate.config.effective import EffectiveApi, region
 from lockgate.config.limits import limits_of, scope
 from lockgate.config.loaded import Loaded
@@ -95,7 +96,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         made["public"] = _plain(said.public)
     else:
         made["authenticate"] = list(_authenticate(api))
-        made["authorize"] = _authorize(api)
+        made["authorize"] = _authorize(loaded, api)
         remarks[*path, "authorize"] = _place(loaded, *path, "authorize")
     placed_policies: tuple[Placed[Policy] | None, ...] = (
         api.ip_filter,
@@ -125,11 +126,14 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
     return made
 
 
-def _authorize(api: EffectiveApi) -> object:
+def _authorize(loaded: Loaded, api: EffectiveApi) -> object:
     said = api.api.authorize
     if said is None or said == Authorize(allow="authenticated"):
         return "authenticated"
-    return _plain(said)
+    shown: dict[str, Any] = _plain(said)
+    if said.risk is not None:  # What counts here, and how much: not what could elsewhere.
+        shown["risk"]["signals"] = said.risk.weights(knowable(loaded.document, api))
+    return shown
 
 
 def _said(loaded: Loaded, placed: Placed[Policy]) -> str:

@@ -32,6 +32,7 @@ from lockgate.policies.objects import OBJECTS, ObjectRule, Objects
 from lockgate.policies.plugins import Plugin, PluginEntry
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
+from lockgate.policies.risk import Risk
 from lockgate.policies.roles import ROLES, Roles
 from lockgate.policies.scopes import SCOPES, Scopes
 from lockgate.policies.session import Session
@@ -79,6 +80,7 @@ __all__ = [
     "Policy",
     "Redirect",
     "Rewrite",
+    "Risk",
     "Roles",
     "Scopes",
     "Session",

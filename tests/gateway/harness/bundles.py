@@ -537,6 +537,7 @@ def api(
             "roles": None,
             "cedar": None,
             "objects": None,
+            "risk": None,
             "headers": fields,
             "limits": list(limits),
         },

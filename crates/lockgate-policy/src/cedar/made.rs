@@ -257,6 +257,16 @@ fn context(asked: &Asked, around: &Around<'_>) -> Attributes {
             ],
         );
     }
+    if let Some(risk) = around.risk.filter(|_| used("risk")) {
+        let signals = risk.signals.iter().map(|one| text(one.signal.name()));
+        add(
+            "risk",
+            vec![
+                ("score".to_owned(), Value::new_long(risk.points.into())),
+                ("signals".to_owned(), Value::new_set(signals)),
+            ],
+        );
+    }
     if used("proof") {
         add("proof", proof(around));
     }

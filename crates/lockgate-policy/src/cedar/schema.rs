@@ -159,6 +159,14 @@ fn context() -> Value {
             required: true,
         },
     ]);
+    let risk = record(&[
+        one("score", Scalar::Whole, true),
+        Field {
+            name: "signals".to_owned(),
+            shape: Shape::Many(Scalar::Text),
+            required: true,
+        },
+    ]);
     let proof = record(&[
         one("age", Scalar::Whole, false),
         Field {
@@ -172,7 +180,10 @@ fn context() -> Value {
         one("weekday", Scalar::Whole, true),
     ]);
     time["attributes"]["now"] = extension("datetime");
-    let mut all = json!({"network": network, "device": device, "proof": proof, "time": time});
+    let mut all = json!({
+        "network": network, "device": device, "risk": risk, "proof": proof, "time": time,
+    });
     all["device"]["required"] = false.into();
+    all["risk"]["required"] = false.into();
     json!({"type": "Record", "attributes": all})
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 use super::*;
+use crate::risk::{Signal, Weight};
 use crate::roles::{ClaimTest, ClaimValue, Is, Role, Who};
 use crate::{Content, Reading, Span};
 
@@ -121,6 +122,7 @@ struct Ask {
     claims: Value,
     body: Option<&'static str>,
     device: Option<Standing>,
+    risk: Option<Score>,
     place: Place,
     readings: Vec<Reading>,
 }
@@ -134,6 +136,7 @@ fn get() -> Ask {
         claims: json!({}),
         body: None,
         device: None,
+        risk: None,
         place: Place::default(),
         readings: Vec::new(),
     }
@@ -176,6 +179,7 @@ fn asked(policy: &Cedar, ask: &Ask, answers: &Answers) -> Verdict {
         client: Ipv4Addr::new(10, 1, 2, 3).into(),
         place: Some(&ask.place),
         device: ask.device.as_ref(),
+        risk: ask.risk.as_ref(),
         body: ask.body.is_some(),
         now_ms: NOW_MS,
     };
@@ -420,6 +424,28 @@ fn devices_are_looked_at_where_the_api_asks_for_them() {
     assert_eq!(code(&policy, &known(true)), "granted");
     assert_eq!(code(&policy, &known(false)), "cedar-not-permitted");
     assert_eq!(code(&policy, &get()), "cedar-not-permitted");
+}
+
+#[test]
+fn what_speaks_against_a_request_is_part_of_what_is_around_it() {
+    let text = r#"permit(principal, action, resource)
+        when { context has risk && context.risk.score < 30 && !context.risk.signals.contains("old_tls") };"#;
+    let policy = policy(text);
+    let at = |points, signal| {
+        let score = Score {
+            points,
+            signals: vec![Weight { signal, points }],
+        };
+        let ask = Ask {
+            risk: Some(score),
+            ..get()
+        };
+        code(&policy, &ask)
+    };
+    assert_eq!(code(&policy, &get()), "cedar-not-permitted");
+    assert_eq!(at(30, Signal::NewDevice), "cedar-not-permitted");
+    assert_eq!(at(29, Signal::OldTls), "cedar-not-permitted");
+    assert_eq!(at(29, Signal::NewDevice), "granted");
 }
 
 #[test]

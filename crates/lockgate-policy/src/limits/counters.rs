@@ -98,6 +98,13 @@ impl Record {
 }
 
 impl Strike {
+    /// Whether half of what is borne has come already: what counts is what has not been forgotten.
+    #[must_use]
+    pub fn is_near(&self, record: &Record, now_ns: u64) -> bool {
+        let left = self.quota.left(record.due_ns, now_ns);
+        record.due_ns > now_ns && left <= self.quota.burst() / 2
+    }
+
     /// Counts the failure; true if it brings a penalty.
     pub fn hit(&self, record: &mut Record, now_ns: u64) -> bool {
         if record.forget_ns <= now_ns {

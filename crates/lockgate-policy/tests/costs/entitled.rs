@@ -148,6 +148,7 @@ fn entitled() {
         client: Ipv4Addr::LOCALHOST.into(),
         place: None,
         device: None,
+        risk: None,
         body: false,
         now_ms: 1_800_000_000_000,
     };

@@ -468,6 +468,7 @@ mod apps;
 mod devices;
 mod entitled;
 mod proofs;
+mod risks;
 mod sessions;
 
 mod codings {

@@ -30,6 +30,7 @@ pub(super) fn is_asked(steps: &[Step]) -> bool {
         Policy::IpFilter(policy) => policy.wants_place(),
         Policy::Headers(policy) => policy.tells_country() || policy.tells_network(),
         Policy::Device(_) => true,
+        Policy::Risk(policy) => policy.wants_place(),
         _ => false,
     })
 }

@@ -1,6 +1,7 @@
 //! Whether somebody asks what clients' programs look like.
 
 use lockgate_policy::headers::Headers;
+use lockgate_policy::risk::Signal;
 
 use crate::bundle::EventsConfig;
 use crate::snapshot::{CompiledApi, Policy};
@@ -18,6 +19,8 @@ pub(super) fn asked_for(events: &EventsConfig, apis: &[CompiledApi]) -> (bool, b
     };
     let header_orders = events.header_order || tells(Headers::tells_header_order);
     let devices = policies().any(|policy| matches!(policy, Policy::Device(_)));
-    let programs = header_orders || devices || tells(Headers::tells_program);
+    let risks = policies()
+        .any(|policy| matches!(policy, Policy::Risk(policy) if policy.has(Signal::OldTls)));
+    let programs = header_orders || devices || risks || tells(Headers::tells_program);
     (programs, header_orders)
 }

@@ -20,6 +20,7 @@ use lockgate_policy::objects::Objects;
 use lockgate_policy::plugins::Plugin;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
+use lockgate_policy::risk::Risk;
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::Scopes;
 use lockgate_policy::session::{self, Session};
@@ -180,6 +181,10 @@ pub(super) fn steps(
     if let Some(placed) = &api.policies.device {
         let policy = Device::new(&placed.config).map(|policy| Policy::Device(policy.into()));
         add("device".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.risk {
+        let policy = Risk::new(&placed.config).map(|policy| Policy::Risk(policy.into()));
+        add("risk".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.step_up {
         let policy = StepUp::new(&placed.config);

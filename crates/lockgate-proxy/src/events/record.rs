@@ -129,6 +129,8 @@ pub struct AccessRecord<'a> {
     pub grounds: &'a [(usize, Grounds)],
     /// Why it was ended while it was under way.
     pub ended: Option<&'a str>,
+    /// What speaks against it, added up.
+    pub risk: Option<u8>,
 }
 
 /// A device, and what speaks against it.
@@ -247,6 +249,7 @@ impl<'a> AccessRecord<'a> {
             app: None,
             grounds: &[],
             ended: None,
+            risk: None,
         }
     }
 }
@@ -390,6 +393,7 @@ impl AccessRecord<'_> {
             self.grounds().for_each(|ground| c.text(ground, TEXT_MAX));
         }
         field(c, 45, self.ended);
+        number(c, 46, self.risk.map(Into::into));
         c.end();
     }
 

@@ -264,13 +264,17 @@ pub struct Exchange {
     /// The program that called, where the credential tells it.
     #[n(37)]
     pub app: Option<String>,
-    /// What entitled the caller, in words: `role support`, `scope orders:read`.
+    /// What entitled the caller, in words: `role support`, `scope orders:read`; and what speaks against the
+    /// request: `new_device 25`.
     #[n(38)]
     pub grounds: Option<Vec<String>>,
     /// Why who called was let in no more while the request or its answer was under way, and that
     /// was ended: the reason that a new request would have been refused for. It was `took_us` after `at_ms`.
     #[n(45)]
     pub ended: Option<String>,
+    /// How much speaks against it, 0 to 100, where the API asks (`risk`). `grounds` says what.
+    #[n(46)]
+    pub risk: Option<u8>,
 }
 
 impl Default for Exchange {
@@ -316,6 +320,7 @@ impl Default for Exchange {
             app: None,
             grounds: None,
             ended: None,
+            risk: None,
         }
     }
 }

@@ -25,9 +25,11 @@ const fn asked_again(policy: &Policy, again: Again) -> bool {
         Policy::IpFilter(_)
         | Policy::Operation
         | Policy::Authorize(_)
+        | Policy::Apps(_)
         | Policy::Scopes(_)
         | Policy::Roles(_)
         | Policy::Device(_)
+        | Policy::Risk(_)
         | Policy::Cedar(_)
         | Policy::Objects(_)
         | Policy::StepUp(_) => true,

@@ -114,6 +114,7 @@ impl Judging<'_, '_, '_> {
             client: self.judgement.client,
             place: self.judgement.place.as_deref(),
             device: self.judgement.device.as_deref(),
+            risk: self.judgement.risk.as_deref(),
             body: self.arrival.body,
             now_ms: self.now_ms,
         };

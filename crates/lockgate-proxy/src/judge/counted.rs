@@ -203,6 +203,7 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
             Answers::Spent(spend)
         }
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
+        Need::Failing(strikes) => Answers::Failing(stores.counters.failing(&strikes, now_ms)),
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {
             Some((plugins, set)) => plugins.ask(set, *call),
             None => Err(Silent::failed("nothing runs plugins here")),

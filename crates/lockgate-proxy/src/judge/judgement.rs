@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use lockgate_policy::device::Standing;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::objects::Pending;
+use lockgate_policy::risk::Score;
 use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
@@ -79,6 +80,7 @@ impl Default for Judgement {
             told: None,
             program: None,
             device: None,
+            risk: None,
             place: None,
             trace: Trace::default(),
             decided: None,
@@ -162,6 +164,8 @@ pub struct Judgement {
     pub program: Option<Box<Program>>,
     /// What is known of the caller's device, where the API asks.
     pub device: Option<Box<Standing>>,
+    /// What speaks against the request, where the API asks.
+    pub risk: Option<Box<Score>>,
     /// Where the client is, where its API asks.
     pub place: Option<Box<Place>>,
     /// What each policy said.

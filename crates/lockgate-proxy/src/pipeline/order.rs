@@ -175,6 +175,11 @@ pub const ORDER: &[Place] = &[
         "Only of those who may call it is asked from what; where that asks for a proof, nothing else asks again.",
     ),
     policy(
+        "risk",
+        "head",
+        "It adds up what is known by then, the device too; policies in Cedar may look at the sum.",
+    ),
+    policy(
         "cedar",
         "head",
         "Its policies may look at all that is known by then, the device too; it costs more than scopes and roles, and so comes after them.",

@@ -266,6 +266,7 @@ fn cedar() {
             client: Ipv4Addr::LOCALHOST.into(),
             place: None,
             device: None,
+            risk: None,
             body: case.body.is_some(),
             now_ms: 1_800_000_000_000,
         };

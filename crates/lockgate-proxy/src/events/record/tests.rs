@@ -59,6 +59,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         app: None,
         grounds: &[],
         ended: None,
+        risk: None,
     }
 }
 
@@ -119,6 +120,7 @@ fn bare() -> AccessRecord<'static> {
         app: None,
         grounds: &[],
         ended: None,
+        risk: None,
     }
 }
 
@@ -140,6 +142,7 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         identity: text(record.identity),
         secret: text(record.secret),
         ended: text(record.ended),
+        risk: record.risk,
         country: text(record.country),
         network: record.network,
         status: record.status,
@@ -285,6 +288,7 @@ fn a_typical_event_keeps_within_its_budget() {
         app: None,
         grounds: &[],
         ended: None,
+        risk: None,
         ..full(&verdicts)
     };
     let size = |record: AccessRecord<'_>| {

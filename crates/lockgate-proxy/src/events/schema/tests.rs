@@ -137,6 +137,7 @@ fn a_later_writer_is_read() {
         app: None,
         grounds: &[],
         ended: None,
+        risk: None,
     };
     let mut bytes = Vec::new();
     record.encode(&mut bytes);

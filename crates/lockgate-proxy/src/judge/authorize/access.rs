@@ -238,7 +238,7 @@ impl<'s> Judging<'s, '_, '_> {
     fn behind(&self, api: &CompiledApi) -> Vec<Behind> {
         let view = self.view();
         let asks = |step: &&Step| match &step.policy {
-            Policy::Device(_) => true,
+            Policy::Device(_) | Policy::Risk(_) => true,
             Policy::Objects(policy) => policy.is_for(&view),
             Policy::StepUp(policy) => {
                 let verdict = policy.decide(&view, Some(&stranger()), self.now_ms);
