@@ -79,6 +79,7 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "device": None,
         "app": None,
         "grounds": None,
+        "dropped": None,
         "ended": None,
         "risk": None,
     }

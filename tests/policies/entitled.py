@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -75,11 +76,20 @@ def step(answer: dict[str, Any], room: str) -> tuple[str, str | None, list[str]]
 class Entitled:
     """A gate that serves such a configuration, and callers of it."""
 
-    def __init__(self, gate: Gate, port: int, folder: Path, said: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        port: int,
+        folder: Path,
+        said: dict[str, Any],
+        change: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
         self.gate, self.tokens = gate, Tokens()
         for api in said["apis"].values():
             api["upstream"] = f"http://127.0.0.1:{port}"
-        bundle = cast("Bundle", compiled(folder, said))
+        made = compiled(folder, said)
+        change(made)
+        bundle = cast("Bundle", made)
         bundle["listeners"] = [bundles.listener()]
         gate.load(self.tokens.add_to(bundle))
         self.tokens.publish(gate)

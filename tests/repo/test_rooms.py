@@ -17,6 +17,7 @@ FOUNDATIONS = {
     "conditions",
     "document",
     "facts",
+    "fields",
     "geo",
     "only",
     "openings",

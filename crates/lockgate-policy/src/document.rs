@@ -31,33 +31,38 @@ impl Unfit {
     }
 }
 
+/// What a request's body is said to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// JSON.
+    Json,
+    /// A JSON Merge Patch (RFC 7396).
+    MergePatch,
+    /// A JSON Patch (RFC 6902).
+    Patch,
+    /// A form.
+    Form,
+}
+
 /// The document that a request's body is; none where there is no body. `most` is how many bytes were asked for.
 ///
 /// # Errors
 /// If it is packed, too long, no JSON, or has a name twice in one object (RFC 8259 section 4: what
 /// a reader makes of that is its own affair).
 pub fn read(content: &Content, headers: &HeaderMap, most: u64) -> Result<Option<Value>, Unfit> {
-    let bytes = match content {
-        Content::Whole(bytes) => bytes,
-        Content::TooLong => {
-            let told = format!("its body has more than the {most} bytes that are looked at");
-            return Err(Unfit::Told(told.into()));
-        }
-        Content::Refused(denial) => return Err(Unfit::Refused(denial.clone())),
-        Content::Gone => return Ok(None),
-    };
+    let bytes = bytes(content, most)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    if !says_json(headers) {
+    if !matches!(
+        kind(headers),
+        Some(Kind::Json | Kind::MergePatch | Kind::Patch)
+    ) {
         return Err(Unfit::Told(
             "its `Content-Type` does not say that its body is JSON".into(),
         ));
     }
-    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Unfit::Told("its body is packed".into()));
-    }
+    let bytes = plain(content, headers, most)?;
     match parse(bytes) {
         Ok(value) => Ok(Some(value)),
         Err(wrong) => Err(Unfit::Told(
@@ -66,24 +71,56 @@ pub fn read(content: &Content, headers: &HeaderMap, most: u64) -> Result<Option<
     }
 }
 
-/// Whether a body is said to be JSON, once and in one way: what is called a form is read as one, whatever it looks like.
-fn says_json(headers: &HeaderMap) -> bool {
+fn bytes(content: &Content, most: u64) -> Result<&[u8], Unfit> {
+    match content {
+        Content::Whole(bytes) => Ok(bytes),
+        Content::TooLong => {
+            let told = format!("its body has more than the {most} bytes that are looked at");
+            Err(Unfit::Told(told.into()))
+        }
+        Content::Refused(denial) => Err(Unfit::Refused(denial.clone())),
+        Content::Gone => Ok(&[]),
+    }
+}
+
+/// A request's body, which is there, whole and not packed. `most` is how many bytes were asked for.
+///
+/// # Errors
+/// If it is not.
+pub fn plain<'c>(content: &'c Content, headers: &HeaderMap, most: u64) -> Result<&'c [u8], Unfit> {
+    let bytes = bytes(content, most)?;
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let packed = codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if packed && !bytes.is_empty() {
+        return Err(Unfit::Told("its body is packed".into()));
+    }
+    Ok(bytes)
+}
+
+/// What a body is said to be, once and in one way: what is called a form is read as one, whatever it looks like.
+#[must_use]
+pub fn kind(headers: &HeaderMap) -> Option<Kind> {
     let mut said = headers.get_all(CONTENT_TYPE).iter();
     let (Some(kind), None) = (said.next(), said.next()) else {
-        return false;
+        return None;
     };
-    let Ok(kind) = kind.to_str() else {
-        return false;
-    };
+    let kind = kind.to_str().ok()?;
     let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let kind = parts.next().unwrap_or_default();
-    let plain = kind == "application/json"
-        || (kind.starts_with("application/") && kind.ends_with("+json") && !kind.contains(','));
-    plain
-        && parts.all(|part| match part.split_once('=') {
-            Some(("charset", charset)) => ["utf-8", "\"utf-8\""].contains(&charset),
-            _ => !part.starts_with("charset"),
-        })
+    let kind = match &*parts.next().unwrap_or_default() {
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "application/json-patch+json" => Kind::Patch,
+        "application/merge-patch+json" => Kind::MergePatch,
+        "application/json" => Kind::Json,
+        other => {
+            let json = other.starts_with("application/") && other.ends_with("+json");
+            (json && !other.contains(',')).then_some(Kind::Json)?
+        }
+    };
+    let plain = parts.all(|part| match part.split_once('=') {
+        Some(("charset", charset)) => ["utf-8", "\"utf-8\""].contains(&charset),
+        _ => !part.starts_with("charset"),
+    });
+    plain.then_some(kind)
 }
 
 /// A name as readers take it who do not tell letters apart by their case (Go's `encoding/json`).

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::api_key::KeyRecord;
 use crate::apps::Apps;
 use crate::broker::{Brought, Order};
+use crate::enumeration::{Flag, Sighting};
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
@@ -80,6 +81,8 @@ pub enum Need {
     Order(Box<Order>),
     /// Whether a proof is seen for the first time; it is remembered.
     First(Box<Proved>),
+    /// Whether a caller goes through all there is; what they ask for is remembered.
+    Sight(Box<Sighting>),
     /// What a plugin says.
     Plugin(Box<Call>),
     /// What is known of programs.
@@ -192,6 +195,8 @@ pub enum Answers {
     Standing(Option<u64>),
     /// Whether too many failed lately.
     Failing(bool),
+    /// Whether the caller is refused for what they have asked for.
+    Sighted(Box<Sighting>, Option<Flag>),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
     /// What is known of programs.

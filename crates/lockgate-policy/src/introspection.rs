@@ -254,6 +254,7 @@ impl Introspection {
             | Answers::Taken(_)
             | Answers::Standing(_)
             | Answers::Failing(_)
+            | Answers::Sighted(..)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

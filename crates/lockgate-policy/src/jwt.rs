@@ -179,6 +179,7 @@ impl Jwt {
             | Answers::Spent(_)
             | Answers::Standing(_)
             | Answers::Failing(_)
+            | Answers::Sighted(..)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

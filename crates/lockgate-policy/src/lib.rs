@@ -20,9 +20,11 @@ pub mod introspection;
 pub mod ip_filter;
 pub mod jwt;
 pub mod limits;
+pub mod minimise;
 pub mod mtls;
 pub mod objects;
 pub mod plugins;
+pub mod properties;
 pub mod redirect;
 pub mod rewrite;
 pub mod risk;
@@ -39,7 +41,9 @@ pub mod body;
 pub mod broker;
 pub mod conditions;
 pub mod document;
+pub mod enumeration;
 pub mod facts;
+pub mod fields;
 pub mod geo;
 pub mod only;
 pub mod openings;
@@ -74,6 +78,7 @@ pub const NAMES: &[&str] = &[
     compress::NAME,
     cors::NAME,
     device::NAME,
+    enumeration::NAME,
     grpc::NAME,
     headers::NAME,
     inflate::NAME,
@@ -81,9 +86,11 @@ pub const NAMES: &[&str] = &[
     ip_filter::NAME,
     jwt::NAME,
     limits::NAME,
+    minimise::NAME,
     mtls::NAME,
     objects::NAME,
     plugins::NAME,
+    properties::NAME,
     redirect::NAME,
     rewrite::NAME,
     risk::NAME,
@@ -100,7 +107,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 28] = [
+    let rooms: [&[ReasonRef]; 31] = [
         api_key::REASONS,
         apps::REASONS,
         basic::REASONS,
@@ -108,15 +115,18 @@ pub fn reasons() -> Vec<ReasonRef> {
         cedar::REASONS,
         cors::REASONS,
         device::REASONS,
+        enumeration::REASONS,
         grpc::REASONS,
         inflate::REASONS,
         introspection::REASONS,
         ip_filter::REASONS,
         jwt::REASONS,
         limits::REASONS,
+        minimise::REASONS,
         mtls::REASONS,
         objects::REASONS,
         plugins::REASONS,
+        properties::REASONS,
         redirect::REASONS,
         rewrite::REASONS,
         risk::REASONS,

@@ -42,7 +42,7 @@ mod told;
 pub use config::{By, Config, Count, PenaltyConfig, Tell};
 pub use counters::{Charge, Record, Strike, Take};
 pub use gcra::{Quota, SECOND_NS};
-pub use key::{CounterKey, Seed};
+pub use key::{CounterKey, Seed, Sip};
 pub use penalty::Penalty;
 pub(crate) use told::{retry_after, waiting};
 

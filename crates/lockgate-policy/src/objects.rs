@@ -286,41 +286,64 @@ impl Objects {
         })
     }
 
+    /// The places of an answer that tell whose it is.
+    #[must_use]
+    pub fn places(&self, pending: &Pending) -> Places {
+        let pointers = self.rules_of(pending).filter_map(|rule| rule.answer());
+        // Each was read when it was compiled.
+        Places::new(pointers.map(|answer| &*answer.pointer)).unwrap_or_default()
+    }
+
     /// Judges an answer's body; what goes out in its place, where items are taken out of it.
     ///
     /// # Errors
     /// If it is somebody else's, or does not say whose it is.
     pub fn judge(&self, pending: &Pending, body: &[u8]) -> Result<Option<Vec<u8>>, Denial> {
-        let rules: Vec<&Compiled> = pending
-            .rules
-            .iter()
-            .filter_map(|place| self.rules.get(*place))
-            .collect();
-        let answers = || {
-            rules
-                .iter()
-                .filter_map(|rule| rule.answer().map(|answer| (*rule, answer)))
-        };
-        let told = |rule: &Compiled, told: Cow<'static, str>| {
-            Denial::new(&ANSWER).detail(told).span(rule.span)
-        };
-        let first = |words: &'static str| match rules.first() {
-            Some(rule) => told(rule, words.into()),
-            None => Denial::new(&ANSWER),
-        };
-        let places = Places::new(answers().map(|(_, answer)| &*answer.pointer))
-            .map_err(|_| first("a rule's pointer cannot be read"))?;
-        let scan = Scan::of(body, &places).map_err(|wrong| {
-            first(match wrong {
-                Wrong::Syntax => "it is no JSON",
+        let places = self.places(pending);
+        let scan = Scan::of(body, &places).map_err(|wrong| self.unread(pending, wrong))?;
+        let taken = self.judge_scan(pending, &places, &scan)?;
+        Ok((!taken.is_empty()).then(|| scan.without(body, &taken, false)))
+    }
+
+    /// An answer that cannot be read.
+    #[must_use]
+    pub fn unread(&self, pending: &Pending, wrong: Wrong) -> Denial {
+        self.unreadable(
+            pending,
+            match wrong {
+                Wrong::Syntax | Wrong::Shape => "it is no JSON",
                 Wrong::Depth => "it is nested too deeply",
                 Wrong::Twice => "a name that says whose it is stands there twice",
                 Wrong::Many => "its lists are too long",
-            })
-        })?;
+            },
+        )
+    }
+
+    fn rules_of<'o>(&'o self, pending: &'o Pending) -> impl Iterator<Item = &'o Compiled> {
+        let rules = pending.rules.iter();
+        rules.filter_map(|place| self.rules.get(*place))
+    }
+
+    /// Judges an answer that was read with an eye to [`Self::places`]: which items are to be taken
+    /// out, by their numbers; nothing where none is.
+    ///
+    /// # Errors
+    /// If it is somebody else's, or does not say whose it is.
+    pub fn judge_scan(
+        &self,
+        pending: &Pending,
+        places: &Places,
+        scan: &Scan<'_>,
+    ) -> Result<Vec<bool>, Denial> {
+        let told = |rule: &Compiled, told: Cow<'static, str>| {
+            Denial::new(&ANSWER).detail(told).span(rule.span)
+        };
+        let answers = self
+            .rules_of(pending)
+            .filter_map(|rule| rule.answer().map(|answer| (rule, answer)));
         let mut taken = vec![false; scan.items.len()];
         let mut filtered = false;
-        for (place, (rule, answer)) in answers().enumerate() {
+        for (place, (rule, answer)) in answers.enumerate() {
             // An item is the caller's own if it says so, or if one within it does; what says nothing is nobody's.
             let levels = places.stars(place);
             let level = |item: usize| levels.iter().position(|node| *node == scan.node_of(item));
@@ -335,7 +358,7 @@ impl Objects {
                 }
                 said = true;
             }
-            if !said && !scan.has_list(&places, place) {
+            if !said && !scan.has_list(places, place) {
                 let words = format!("it has no `{}`", answer.pointer);
                 return Err(told(rule, words.into()));
             }
@@ -357,7 +380,10 @@ impl Objects {
             filtered |= !lacking.is_empty();
             lacking.into_iter().for_each(|item| taken[item] = true);
         }
-        Ok(filtered.then(|| scan.without(body, &taken)))
+        if !filtered {
+            taken.clear();
+        }
+        Ok(taken)
     }
 
     /// An answer that no rule can be held against.

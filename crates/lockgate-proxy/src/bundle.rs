@@ -25,9 +25,10 @@ use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
-    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, grpc, headers,
-    inflate, introspection, ip_filter, jwt, limits, mtls, objects, redirect, rewrite, risk, roles,
-    scopes, session, signature, step_up, waf, webhook, websocket, Mode, OnError, Span, Waiver,
+    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, enumeration, grpc,
+    headers, inflate, introspection, ip_filter, jwt, limits, minimise, mtls, objects, properties,
+    redirect, rewrite, risk, roles, scopes, session, signature, step_up, waf, webhook, websocket, Mode,
+    OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -374,6 +375,15 @@ pub struct Policies {
     /// Whose it is what is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Placed<objects::Config>>,
+    /// How much of it somebody asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enumeration: Option<Placed<enumeration::Config>>,
+    /// What may be set of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<Placed<properties::Config>>,
+    /// What may be read of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimise: Option<Placed<minimise::Config>>,
     /// What wants a newer or stronger proof of who calls; nothing does without it.
     #[serde(default)]
     pub step_up: Option<Placed<step_up::Config>>,

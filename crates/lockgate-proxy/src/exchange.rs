@@ -265,6 +265,13 @@ impl Exchange {
         } else if !self.complete && self.reason.is_none() {
             self.reason = Some(self.state.gone());
         }
+        if let Some((key, bounds)) = self.judgement.sighting.take() {
+            // Not there any more, not there, or not for the caller: whoever says so.
+            if matches!(self.status, 403 | 404 | 410) {
+                let sightings = &self.worker.shared.sightings;
+                sightings.refuse(key, bounds, self.worker.clock.coarse_ms());
+            }
+        }
         self.state
             .active
             .set(self.state.active.get().saturating_sub(1));
@@ -322,6 +329,8 @@ impl Exchange {
         let place = judged.place(&self.snapshot.geo);
         let device = judged.device.as_deref();
         let signals = device.map(|standing| standing.signals().collect::<Vec<_>>());
+        // Names that a client chose.
+        let dropped = judged.dropped.as_deref().map(blotted_text);
         let record = AccessRecord {
             country: place.as_deref().and_then(Place::code),
             network: place.as_deref().and_then(|place| place.network),
@@ -333,6 +342,7 @@ impl Exchange {
             ended: self.ended.map(|reason| reason.code),
             risk: judged.risk.as_deref().map(|score| score.points),
             grounds: &judged.grounds,
+            dropped: dropped.as_deref(),
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),

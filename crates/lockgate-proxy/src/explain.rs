@@ -34,6 +34,7 @@ use crate::net::NO_ADDRESS;
 use crate::pipeline;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
+use crate::sightings::Sightings;
 use crate::snapshot::{CompiledApi, CompiledListener, Forwarding, Policy, Snapshot, Step};
 use crate::trace::{Entry, Outcome};
 
@@ -54,6 +55,7 @@ pub struct Engine {
     routes: Vec<Vec<String>>,
     counters: Local,
     proofs: Proofs,
+    sightings: Sightings,
     plugins: Option<Arc<Offline>>,
 }
 
@@ -367,6 +369,7 @@ impl Engine {
             routes,
             counters: Local::default(),
             proofs: Proofs::default(),
+            sightings: Sightings::default(),
             plugins: None,
         })
     }
@@ -414,6 +417,7 @@ impl Engine {
             facts: &self.facts,
             counters: &self.counters,
             proofs: &self.proofs,
+            sightings: &self.sightings,
             introspections: None,
             broker: None,
             plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),

@@ -36,6 +36,7 @@ use crate::plugins::{Launch, Ledger, Pool};
 use crate::proofs::Proofs;
 use crate::refetch::Refetches;
 use crate::scan::{self, Scans};
+use crate::sightings::Sightings;
 use crate::tls::{Kept, Managed, Source};
 use crate::upstream::{Keeper, Registry};
 use crate::worker::{Command, Shared, Worker};
@@ -145,6 +146,7 @@ impl Gate {
             facts: FactStore::open(&folder.join("facts.log")).map_err(GateError::State)?,
             counters: Local::default(),
             proofs: Proofs::default(),
+            sightings: Sightings::default(),
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,

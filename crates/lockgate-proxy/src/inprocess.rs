@@ -26,6 +26,7 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
 use crate::proofs::Proofs;
 use crate::reasons;
+use crate::sightings::Sightings;
 use crate::snapshot::{CompiledListener, Policy, Snapshot};
 
 mod call;
@@ -53,6 +54,7 @@ pub struct InProcess {
     facts: FactStore,
     counters: Local,
     proofs: Proofs,
+    sightings: Sightings,
     ids: Mutex<Ids>,
     /// Whether any policy may want a body before it says who calls.
     contents: bool,
@@ -96,11 +98,7 @@ impl InProcess {
             .zip(&served)
             .filter(|(_, served)| **served);
         let mut all = serving.flat_map(|(api, _)| &api.steps);
-        if all
-            .any(|step| matches!(&step.policy, Policy::Objects(policy) if policy.judges_answers()))
-        {
-            let why = "rules of `objects` that look at answers want a gate, which holds them";
-            let error = ConfigError::new("objects-in-process", "/apis", why);
+        if let Some(error) = all.find_map(|step| wants_gate(&step.policy)) {
             return Err(GateError::Config(vec![error]));
         }
         let mut steps = snapshot.apis.iter().flat_map(|api| &api.steps);
@@ -112,6 +110,7 @@ impl InProcess {
             facts: FactStore::in_memory(),
             counters: Local::default(),
             proofs: Proofs::default(),
+            sightings: Sightings::default(),
             ids: Mutex::new(Ids::new(seed)),
             contents,
         }))
@@ -167,9 +166,11 @@ impl InProcess {
             let head = Head::read(told, &self.listener.limits).ok()?;
             let arrival = self.arrival(&head, (peer, body), "");
             let (counters, proofs) = (Local::default(), Proofs::default());
+            let sightings = Sightings::default();
             let stores = Stores {
                 counters: &counters,
                 proofs: &proofs,
+                sightings: &sightings,
                 ..self.stores()
             };
             let mut judgement = Judgement::default();
@@ -290,6 +291,7 @@ impl InProcess {
             facts: &self.facts,
             counters: &self.counters,
             proofs: &self.proofs,
+            sightings: &self.sightings,
             introspections: None,
             broker: None,
             // No processes of the application's server are ours to start: plugins fail closed.
@@ -388,6 +390,26 @@ fn measure(status: u16, length: usize, headers: &mut HeaderMap) {
     if !bodiless(status) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
+}
+
+/// What a policy does that cannot be done in an application's own process.
+fn wants_gate(policy: &Policy) -> Option<ConfigError> {
+    let (code, why) = match policy {
+        Policy::Objects(policy) if policy.judges_answers() => (
+            "objects-in-process",
+            "rules of `objects` that look at answers want a gate, which holds them",
+        ),
+        Policy::Minimise(_) => (
+            "minimise-in-process",
+            "`minimise` wants a gate, which cuts answers",
+        ),
+        Policy::Properties(policy) if policy.drops() => (
+            "properties-in-process",
+            "rules of `properties` with `otherwise: drop` want a gate, which cuts bodies",
+        ),
+        _ => return None,
+    };
+    Some(ConfigError::new(code, "/apis", why))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ mod answer;
 mod aside;
 mod calls;
 mod held;
-mod owned;
 mod slices;
 mod unpacked;
+mod whole;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,8 +28,8 @@ use crate::trace::Outcome;
 pub use answer::answer;
 pub use calls::Calls;
 pub(crate) use held::held;
-pub use owned::owned;
 pub use slices::{slice, Slices};
+pub use whole::whole;
 
 /// Seconds after which there may be room again: bodies are short.
 const RETRY_AFTER_S: u64 = 1;

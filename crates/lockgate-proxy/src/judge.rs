@@ -17,8 +17,8 @@ use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::template::Captures;
 use lockgate_policy::{
-    Answers, Denial, Edit, Mode, Need, OnError, PolicyError, Reading, ReasonRef, RequestView, Span,
-    Verdict,
+    Answers, Content, Denial, Edit, Gather, Mode, Need, OnError, PolicyError, Reading, ReasonRef,
+    RequestView, Span, Verdict,
 };
 use lockgate_wire::target;
 
@@ -47,10 +47,11 @@ mod socket;
 mod together;
 
 pub use again::Again;
+pub(crate) use authorize::OF_BYTES;
 pub use authorize::{Access, Behind, MayCall, Said, Way};
 pub use counted::{answer, Stores};
 pub use inspecting::{CallHead, Inspecting};
-pub use judgement::{End, Judgement, Owned, Watcher};
+pub use judgement::{Answering, End, Judgement, Watcher};
 pub use seen::{places, Seen};
 use together::Together;
 
@@ -344,6 +345,19 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
                 return Ok(verdict);
             }
         }
+        let cut;
+        let answers = match (answers, &self.judgement.cut) {
+            // Whoever asks for the body sees what goes on in its place.
+            (Answers::Content(gather, Content::Whole(_)), Some(left)) => {
+                let gather = Gather {
+                    most: gather.most,
+                    pending: None,
+                };
+                cut = Answers::Content(gather.into(), Content::Whole(left.clone()));
+                &cut
+            }
+            _ => answers,
+        };
         match &step.policy {
             Policy::IpFilter(policy) => self.filter(policy),
             Policy::Cors(policy) => Ok(policy.decide(&view)),
@@ -381,6 +395,9 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Cedar(policy) => self.cedar(policy, answers),
             Policy::Objects(policy) => self.objects(policy, step, answers),
+            Policy::Enumeration(policy) => self.enumeration(policy, step, answers),
+            Policy::Properties(policy) => self.properties(policy, step, answers),
+            Policy::Minimise(policy) => Ok(self.minimise(policy, step)),
             Policy::Device(policy) => self.device(policy, answers),
             Policy::Risk(policy) => self.risk(policy, step, answers),
             Policy::StepUp(policy) => {

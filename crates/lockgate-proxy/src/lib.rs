@@ -53,6 +53,7 @@ pub mod replay;
 pub mod respond;
 pub mod route;
 pub mod scan;
+pub mod sightings;
 pub mod snapshot;
 pub mod split;
 #[cfg(test)]

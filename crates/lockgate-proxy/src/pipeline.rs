@@ -20,7 +20,6 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use lockgate_policy::grpc::DEADLINE;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::mtls::ClientCertificate;
-use lockgate_policy::objects;
 use lockgate_policy::{Answers, Denial, Edit, Need, ReasonRef, POLICY_FAILED};
 use lockgate_wire::coding::Packer;
 use lockgate_wire::grpc::Protocol;
@@ -31,7 +30,7 @@ use tokio::time::timeout_at;
 
 use crate::body::{AnswerBody, Broken, Packing, RequestBody, Unpacking};
 use crate::bundle;
-use crate::client::{Tunnel, Upload};
+use crate::client::{Kept, Tunnel, Upload};
 use crate::clock::wall_ms;
 use crate::content;
 use crate::edits;
@@ -141,10 +140,12 @@ pub async fn serve_request(
         // RFC 6455 section 4.1 wants HTTP/1.1.
         return refuse(exchange, (&websocket::CONNECTION).into(), true);
     }
-    let owned = exchange.judgement.owned.as_ref();
-    if exchange.judgement.websocket.is_some() && owned.is_some_and(|owned| owned.enforced) {
-        let denial = Denial::new(&objects::ANSWER).detail("a WebSocket does not tell whose it is");
-        return refuse(exchange, denial, false);
+    if exchange.judgement.websocket.is_some() {
+        if let Some(reason) = exchange.judgement.looks_at_whole() {
+            let denial =
+                Denial::new(reason).detail("a WebSocket is no answer that could be looked at");
+            return refuse(exchange, denial, false);
+        }
     }
     let over_http2 = parts.version == Version::HTTP_2;
     let websocket = exchange.judgement.websocket.is_some();
@@ -296,8 +297,8 @@ pub async fn serve_request(
             return refuse(exchange, denial, true);
         }
     }
-    if exchange.judgement.owned.is_some() {
-        let judged = Box::pin(inspect::owned(&mut exchange, &mut head, &mut link));
+    if exchange.judgement.owned.is_some() || exchange.judgement.minimised.is_some() {
+        let judged = Box::pin(inspect::whole(&mut exchange, &mut head, &mut link));
         if let Err(denial) = judged.await {
             return refuse(exchange, denial, true);
         }
@@ -567,6 +568,9 @@ async fn judge(
             need => worker.obtain(need, snapshot, now_ms).await,
         };
     }
+    if let (End::Forward, Some(cut)) = (&judgement.end, judgement.cut.take()) {
+        *upload = Some(Upload::Kept(Box::new(Kept::whole(cut, true))));
+    }
     // What was counted when it was read is counted when it goes on.
     if matches!(judgement.end, End::Forward) {
         state.body.bytes.set(0);
@@ -591,9 +595,8 @@ fn outgoing(
     if let Some(outgoing) = exchange.judgement.outgoing.take().or_else(arrived) {
         parts.uri = outgoing.into();
     }
-    // What a GET would show tells whose it is; the client gets its head.
-    let owned = exchange.judgement.owned.as_ref();
-    if owned.is_some_and(|owned| owned.enforced) && parts.method == Method::HEAD {
+    // What a GET would show is what is looked at; the client gets its head.
+    if exchange.judgement.looks_at_whole().is_some() && parts.method == Method::HEAD {
         parts.method = Method::GET;
     }
     parts.version = Version::HTTP_11;

@@ -13,6 +13,7 @@ use lockgate_policy::cedar::{self, Cedar};
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::device::{self, Device};
+use lockgate_policy::enumeration::{self, Enumeration};
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
@@ -20,10 +21,12 @@ use lockgate_policy::introspection::{self, Introspection};
 use lockgate_policy::ip_filter::IpFilter;
 use lockgate_policy::jwt::{self, Jwt};
 use lockgate_policy::limits::{Limits, Penalty};
+use lockgate_policy::minimise::{self, Minimise};
 use lockgate_policy::mtls::{self, Mtls};
 use lockgate_policy::objects::{self, Objects};
 use lockgate_policy::only::Meant;
 use lockgate_policy::plugins::Plugin;
+use lockgate_policy::properties::{self, Properties};
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::risk::{self, Risk};
@@ -351,6 +354,12 @@ pub enum Policy {
     Cedar(Box<Cedar>),
     /// Whose it is.
     Objects(Box<Objects>),
+    /// How much of it somebody asks for.
+    Enumeration(Box<Enumeration>),
+    /// What may be set of it.
+    Properties(Box<Properties>),
+    /// What may be read of it.
+    Minimise(Box<Minimise>),
     /// Which devices are let in.
     Device(Box<Device>),
     /// What speaks against a request.
@@ -426,6 +435,9 @@ impl Policy {
             Self::Roles(_) => roles::NAME,
             Self::Cedar(_) => cedar::NAME,
             Self::Objects(_) => objects::NAME,
+            Self::Enumeration(_) => enumeration::NAME,
+            Self::Properties(_) => properties::NAME,
+            Self::Minimise(_) => minimise::NAME,
             Self::Device(_) => device::NAME,
             Self::Risk(_) => risk::NAME,
             Self::StepUp(_) => step_up::NAME,
@@ -481,7 +493,11 @@ impl Policy {
     pub const fn wants_content(&self) -> bool {
         matches!(
             self,
-            Self::Signature(_) | Self::Webhook(_) | Self::Cedar(_) | Self::Objects(_)
+            Self::Signature(_)
+                | Self::Webhook(_)
+                | Self::Cedar(_)
+                | Self::Objects(_)
+                | Self::Properties(_)
         )
     }
 
@@ -496,6 +512,8 @@ impl Policy {
                 | Self::Roles(_)
                 | Self::Cedar(_)
                 | Self::Objects(_)
+                | Self::Properties(_)
+                | Self::Minimise(_)
         )
     }
 

@@ -35,6 +35,7 @@ use crate::plugins::Ledger;
 use crate::proofs::Proofs;
 use crate::refetch::Refetches;
 use crate::scan::Scans;
+use crate::sightings::Sightings;
 use crate::snapshot::{CompiledListener, Snapshot};
 use crate::tls::{self, Handshake, Managed};
 use crate::upstream::{Led, Pools, Registry};
@@ -76,6 +77,8 @@ pub struct Shared {
     pub counters: Local,
     /// Proofs of keys that were used.
     pub proofs: Proofs,
+    /// What was seen of callers who ask for objects.
+    pub sightings: Sightings,
     /// Tokens that were verified.
     pub tokens: Arc<TokenCache>,
     /// Issuers' keys that are asked for anew.

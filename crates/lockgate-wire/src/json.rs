@@ -1,5 +1,6 @@
 //! JSON read in one pass, with an eye to a few places of it: their values, and where the items of
-//! lists begin and end, so that some can be taken out and the rest stays letter by letter.
+//! lists begin and end, so that some can be taken out and the rest stays letter by letter. In the
+//! same pass fields are found that are not open to whom the document is for.
 //!
 //! It is strict (RFC 8259). A name that leads to a place and is there twice in one object is an
 //! error: readers differ on which of the two counts.
@@ -7,9 +8,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+mod fields;
 mod places;
 mod text;
 
+pub use fields::{Fields, Holders, Open, MAX_FIELDS, MAX_HOLDERS};
 pub use places::{Malformed, Places, MAX as MAX_PLACES};
 
 use places::Node;
@@ -19,6 +22,34 @@ pub const MAX_DEPTH: usize = 128;
 
 /// Most items and values that are looked at, so that a small document cannot take a lot of memory.
 pub const MAX_FOUND: usize = 100_000;
+
+/// Most pieces that are cut out of a document, four megabytes of places.
+pub const MAX_CUTS: usize = 250_000;
+
+/// Which fields of a document are open, and to whom of those it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Cutting<'f> {
+    /// All of them.
+    pub fields: &'f Fields,
+    /// Whom the document is for, or from.
+    pub held: Holders,
+    /// What stays in the place of an object or list of which only something within is open.
+    pub leaves: Leaves,
+}
+
+/// What stays in the place of an object or list of which only something within is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    /// Nothing: to set it would take away what is within. So would a list, where `lists` is not said.
+    Nothing {
+        /// Whether a list stays where fields lead into items.
+        lists: bool,
+    },
+    /// Null: there is nothing within.
+    Null,
+    /// Any single value.
+    Single,
+}
 
 /// Why a document is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +62,8 @@ pub enum Wrong {
     Twice,
     /// It has more items and values than are looked at.
     Many,
+    /// It is nothing of which a field could be open.
+    Shape,
 }
 
 /// A value at a place.
@@ -84,6 +117,8 @@ pub struct Scan<'d> {
     pub items: Vec<Item>,
     /// The lists, in the order in which they begin.
     pub lists: Vec<List>,
+    /// Members and items that are not open, in order; none is within another.
+    pub cuts: Vec<Range<usize>>,
 }
 
 impl<'d> Scan<'d> {
@@ -92,18 +127,35 @@ impl<'d> Scan<'d> {
     /// # Errors
     /// Why it cannot be read.
     pub fn of(document: &'d [u8], places: &Places) -> Result<Self, Wrong> {
+        Self::cutting(document, places, None)
+    }
+
+    /// Reads a document, and finds what is not open of it.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn cutting(
+        document: &'d [u8],
+        places: &Places,
+        cutting: Option<&Cutting<'_>>,
+    ) -> Result<Self, Wrong> {
         let text = std::str::from_utf8(document).map_err(|_| Wrong::Syntax)?;
         let mut reader = Reader {
             text,
             at: 0,
             places,
+            cutting,
             scan: Self::default(),
         };
         reader.blank();
-        reader.value(Some(places.root()), None, MAX_DEPTH)?;
+        let open = cutting.map_or(Open::Whole, |all| all.fields.root(all.held));
+        let stays = reader.value(Some(places.root()), None, open, MAX_DEPTH)?;
         reader.blank();
         if reader.at != text.len() {
             return Err(Wrong::Syntax);
+        }
+        if !stays {
+            return Err(Wrong::Shape);
         }
         Ok(reader.scan)
     }
@@ -131,99 +183,85 @@ impl<'d> Scan<'d> {
         self.lists.iter().any(|list| Some(list.node) == node)
     }
 
-    /// The document without some items, by their numbers. Nothing else of it changes but the commas
-    /// around them and the blanks of their lists. An item within one that is taken out goes with it.
+    /// The document without some items, by their numbers, and without what is not open of it if that
+    /// is said. Nothing else of it changes but the commas and blanks around what is taken out.
     #[must_use]
-    pub fn without(&self, document: &[u8], taken: &[bool]) -> Vec<u8> {
-        let mut of_list: Vec<Vec<usize>> = vec![Vec::new(); self.lists.len()];
-        for (number, item) in self.items.iter().enumerate() {
-            of_list[item.list].push(number);
-        }
+    pub fn without(&self, document: &[u8], taken: &[bool], closed: bool) -> Vec<u8> {
+        let items = self.items.iter().zip(taken);
+        let items = items.filter(|(_, taken)| **taken);
+        let items = items.map(|(item, _)| item.bytes.clone());
+        let cuts = self.cuts.iter().filter(|_| closed).cloned();
+        let mut all: Vec<Range<usize>> = items.chain(cuts).collect();
+        // They are members and items, so that each is apart from others, or within one.
+        all.sort_unstable_by_key(|cut| (cut.start, std::cmp::Reverse(cut.end)));
         let mut made = Vec::with_capacity(document.len());
-        self.write(
-            document,
-            (0, document.len()),
-            0,
-            (&of_list, taken),
-            &mut made,
-        );
-        made
-    }
-
-    /// Writes a part of the document, and what lists from this one on leave of it; the first list behind it.
-    fn write(
-        &self,
-        document: &[u8],
-        (mut at, end): (usize, usize),
-        mut next: usize,
-        (of_list, taken): (&[Vec<usize>], &[bool]),
-        made: &mut Vec<u8>,
-    ) -> usize {
-        while let Some(list) = self.lists.get(next).filter(|list| list.bytes.start < end) {
-            let items = &of_list[next];
-            next += 1;
-            if !items.iter().any(|number| taken[*number]) {
+        let mut at = 0;
+        for cut in all {
+            if cut.start < at {
                 continue;
             }
-            made.extend_from_slice(&document[at..list.bytes.start]);
-            let mut first = true;
-            for number in items {
-                let bytes = &self.items[*number].bytes;
-                if taken[*number] {
-                    while self
-                        .lists
-                        .get(next)
-                        .is_some_and(|list| list.bytes.start < bytes.end)
-                    {
-                        next += 1;
-                    }
-                    continue;
+            made.extend_from_slice(&document[at..cut.start]);
+            at = cut.end + blanks(&document[cut.end..]);
+            if document.get(at) == Some(&b',') {
+                at += 1;
+                at += blanks(&document[at..]);
+            } else {
+                let end = made.trim_ascii_end().len();
+                if made[..end].ends_with(b",") {
+                    made.truncate(end - 1);
                 }
-                if !std::mem::take(&mut first) {
-                    made.push(b',');
-                }
-                next = self.write(
-                    document,
-                    (bytes.start, bytes.end),
-                    next,
-                    (of_list, taken),
-                    made,
-                );
             }
-            at = list.bytes.end;
         }
-        made.extend_from_slice(&document[at..end]);
-        next
+        made.extend_from_slice(&document[at..]);
+        made
     }
+}
+
+/// How many blanks it begins with.
+fn blanks(bytes: &[u8]) -> usize {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    bytes.iter().take_while(|byte| blank(byte)).count()
 }
 
 struct Reader<'d, 'p> {
     text: &'d str,
     at: usize,
     places: &'p Places,
+    cutting: Option<&'p Cutting<'p>>,
     scan: Scan<'d>,
 }
 
 impl<'d, 'p> Reader<'d, 'p> {
-    /// Reads a value. `node` is what places lead to or through it, `item` the innermost item that a star led into.
+    /// Reads a value, and tells whether it stays. `node` is what places lead to or through it, `item` the innermost
+    /// item that a star led into, `open` what is open of it.
     fn value(
         &mut self,
         node: Option<&'p Node>,
         item: Option<usize>,
+        open: Open,
         depth: usize,
-    ) -> Result<(), Wrong> {
+    ) -> Result<bool, Wrong> {
         let depth = depth.checked_sub(1).ok_or(Wrong::Depth)?;
-        if self.scan.items.len() + self.scan.found.len() > MAX_FOUND {
+        if self.scan.items.len() + self.scan.found.len() > MAX_FOUND
+            || self.scan.cuts.len() > MAX_CUTS
+        {
             return Err(Wrong::Many);
         }
         let begin = self.at;
+        let mut stays = open == Open::Whole;
         let value = match self.peek() {
             Some(b'{') => {
-                self.object(node, item, depth)?;
+                let leads = self.leads_into_members(open);
+                let open = if leads { open } else { Open::Whole };
+                self.object(node, item, open, depth)?;
+                stays |= leads;
                 Value::Other
             }
             Some(b'[') => {
-                self.list(node, item, depth)?;
+                let leads = self.leads_into_items(open);
+                let open = if leads { open } else { Open::Whole };
+                self.list(node, item, open, depth)?;
+                stays |= leads;
                 Value::Other
             }
             Some(b'"') => {
@@ -241,8 +279,16 @@ impl<'d, 'p> Reader<'d, 'p> {
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => return Err(Wrong::Syntax),
         };
+        let first = self.text.as_bytes()[begin];
+        if let (Open::Within(_), Some(cutting)) = (open, self.cutting) {
+            stays |= match cutting.leaves {
+                Leaves::Nothing { .. } => false,
+                Leaves::Null => first == b'n',
+                Leaves::Single => !b"{[".contains(&first),
+            };
+        }
         let Some(node) = node else {
-            return Ok(());
+            return Ok(stays);
         };
         for place in &node.places {
             self.scan.found.push(Found {
@@ -252,7 +298,6 @@ impl<'d, 'p> Reader<'d, 'p> {
             });
         }
         // What cannot hold a place is told at the place, so that nothing passes for having none.
-        let first = self.text.as_bytes()[begin];
         if !node.members.is_empty() && first != b'{' {
             let within = node.members.iter().map(|(_, node)| *node);
             within.for_each(|node| self.lacking(node, item));
@@ -266,7 +311,29 @@ impl<'d, 'p> Reader<'d, 'p> {
             Some(star) if first != b'[' => self.lacking(star, item),
             _ => {}
         }
-        Ok(())
+        Ok(stays)
+    }
+
+    /// Whether an object stays there of whose members something is open.
+    fn leads_into_members(&self, open: Open) -> bool {
+        let (Open::Within(node), Some(cutting)) = (open, self.cutting) else {
+            return false;
+        };
+        cutting.fields.has_members(node)
+    }
+
+    /// Whether a list stays there of whose items something is open.
+    fn leads_into_items(&self, open: Open) -> bool {
+        let (Open::Within(node), Some(cutting)) = (open, self.cutting) else {
+            return false;
+        };
+        cutting.leaves != Leaves::Nothing { lists: false } && cutting.fields.has_items(node)
+    }
+
+    /// A member or item that began there, with as many cuts before it, is not open.
+    fn cut(&mut self, begin: usize, before: usize) {
+        self.scan.cuts.truncate(before);
+        self.scan.cuts.push(begin..self.at);
     }
 
     /// Tells of all places at a node and below that they cannot be there.
@@ -288,6 +355,7 @@ impl<'d, 'p> Reader<'d, 'p> {
         &mut self,
         node: Option<&'p Node>,
         item: Option<usize>,
+        open: Open,
         depth: usize,
     ) -> Result<(), Wrong> {
         self.at += 1;
@@ -297,15 +365,20 @@ impl<'d, 'p> Reader<'d, 'p> {
             return Ok(());
         }
         loop {
+            let (begin, before) = (self.at, self.scan.cuts.len());
             let name = self.string()?;
-            let below = match node {
-                Some(node) if !node.members.is_empty() => {
-                    let name = text::unescaped(name).ok_or(Wrong::Syntax)?;
-                    node.member(&name)
-                }
-                _ => {
+            let mut within = open;
+            let below = match (node.filter(|node| !node.members.is_empty()), open) {
+                (None, Open::Whole) => {
                     text::check(name).ok_or(Wrong::Syntax)?;
                     None
+                }
+                (node, _) => {
+                    let name = text::unescaped(name).ok_or(Wrong::Syntax)?;
+                    if let Some(all) = self.cutting {
+                        within = all.fields.member(open, &name, all.held);
+                    }
+                    node.and_then(|node| node.member(&name))
                 }
             };
             if let Some(below) = below {
@@ -317,7 +390,11 @@ impl<'d, 'p> Reader<'d, 'p> {
             self.blank();
             self.want(b':')?;
             self.blank();
-            self.value(below.map(|below| self.places.node(below)), item, depth)?;
+            let below = below.map(|below| self.places.node(below));
+            let stays = self.value(below, item, within, depth)?;
+            if !stays {
+                self.cut(begin, before);
+            }
             self.blank();
             if self.take(b'}') {
                 return Ok(());
@@ -331,6 +408,7 @@ impl<'d, 'p> Reader<'d, 'p> {
         &mut self,
         node: Option<&'p Node>,
         item: Option<usize>,
+        open: Open,
         depth: usize,
     ) -> Result<(), Wrong> {
         self.at += 1;
@@ -343,9 +421,13 @@ impl<'d, 'p> Reader<'d, 'p> {
             });
             self.scan.lists.len() - 1
         });
+        let within = self
+            .cutting
+            .map_or(open, |all| all.fields.item(open, all.held));
         self.blank();
         if !self.take(b']') {
             loop {
+                let (begin, before) = (self.at, self.scan.cuts.len());
                 let number = list.map(|list| {
                     let bytes = self.at..self.at;
                     self.scan.items.push(Item {
@@ -356,7 +438,10 @@ impl<'d, 'p> Reader<'d, 'p> {
                     self.scan.items.len() - 1
                 });
                 let node = star.map(|node| self.places.node(node));
-                self.value(node, number.or(item), depth)?;
+                let stays = self.value(node, number.or(item), within, depth)?;
+                if !stays {
+                    self.cut(begin, before);
+                }
                 if let Some(number) = number {
                     self.scan.items[number].bytes.end = self.at;
                 }

@@ -68,7 +68,7 @@ class Waived(BaseModel):
 class Behind(BaseModel):
     """A room that may yet refuse those who may call."""
 
-    policy: str = Field(description="`objects`, `device`, `risk` or `step_up`.")
+    policy: str = Field(description="`objects`, `properties`, `device`, `risk` or `step_up`.")
     mode: str
     file: str
     line: int

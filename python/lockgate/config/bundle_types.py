@@ -610,6 +610,34 @@ Encoding = Literal["text", "base64", "hex"]
 """How a secret is written."""
 
 
+class EnumerationBounds(TypedDict):
+    """From when on it is too much; zero is never."""
+
+    objects: int
+    """Most objects within a window."""
+    steps: int
+    """Most numbers in a row."""
+    percent: int
+    """From how many in a hundred on that are refused."""
+    of: int
+    """Of so many at least."""
+    window_ms: int
+    """The window, milliseconds; it begins with the first request."""
+    block_ms: int
+    """For how long a caller is refused, milliseconds."""
+
+
+class EnumerationConfig(TypedDict):
+    """The room's config."""
+
+    what: list[Only]
+    """Requests that it is for."""
+    query: list[str]
+    """Parameters of the query that name objects, beside the path."""
+    bounds: EnumerationBounds
+    """From when on it is too much."""
+
+
 class EventsConfig(TypedDict):
     """What is written down."""
 
@@ -652,6 +680,31 @@ class Field(TypedDict):
     """What it is."""
     required: bool
     """Whether it is always there."""
+
+
+class FieldsForRole(TypedDict):
+    """Who has this role."""
+
+    role: str
+
+
+class FieldsForScope(TypedDict):
+    """Who shows a credential with this scope."""
+
+    scope: str
+
+
+FieldsFor = Literal["anyone"] | FieldsForRole | FieldsForScope
+"""Who may have some fields."""
+
+
+class FieldsOpen(TypedDict):
+    """Fields that are open to some."""
+
+    to: FieldsFor
+    """To whom."""
+    fields: list[str]
+    """JSON Pointers: each opens what stands there and below; `*` stands for every item of a list."""
 
 
 class Form(TypedDict):
@@ -1011,6 +1064,34 @@ class ListenerLimits(TypedDict):
 
 Longer = Literal["refuse", "begin"]
 """What becomes of a body that is longer than what is looked at."""
+
+
+class MinimiseConfig(TypedDict):
+    """The room's config."""
+
+    rules: list[MinimiseRule]
+    """The rules; the first that is for a request holds."""
+    errors: MinimiseErrors
+    """What goes out of an answer that is no success."""
+    types: list[str]
+    """Types of answers that go out as they are, in lower case and without parameters."""
+    answer_bytes: int
+    """Longest answer that is looked at, bytes."""
+
+
+MinimiseErrors = Literal["known", "all"]
+"""What goes out of an answer that is no success."""
+
+
+class MinimiseRule(TypedDict):
+    """A rule, as a bundle has it."""
+
+    what: list[Only]
+    """Requests that it is for."""
+    open: list[FieldsOpen]
+    """Who may read what."""
+    span: Span
+    """Where the configuration says it."""
 
 
 class Mirror(TypedDict):
@@ -1489,6 +1570,21 @@ class PlacedDevice(TypedDict):
     """The policy's own part."""
 
 
+class PlacedEnumeration(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: EnumerationConfig
+    """The policy's own part."""
+
+
 class PlacedGrpc(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1594,6 +1690,21 @@ class PlacedLimits(TypedDict):
     """The policy's own part."""
 
 
+class PlacedMinimise(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: MinimiseConfig
+    """The policy's own part."""
+
+
 class PlacedMtls(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -1636,6 +1747,21 @@ class PlacedPlugins(TypedDict):
     span: Span
     """Where the configuration says it."""
     config: PluginsConfig
+    """The policy's own part."""
+
+
+class PlacedProperties(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: PropertiesConfig
     """The policy's own part."""
 
 
@@ -1888,6 +2014,12 @@ class Policies(TypedDict):
     """What policies in Cedar say."""
     objects: PlacedObjects | None
     """Whose it is what is asked for."""
+    enumeration: PlacedEnumeration | None
+    """How much of it somebody asks for."""
+    properties: PlacedProperties | None
+    """What may be set of it."""
+    minimise: PlacedMinimise | None
+    """What may be read of it."""
     step_up: PlacedStepUp | None
     """What wants a newer or stronger proof of who calls; nothing does without it."""
     headers: PlacedHeaders | None
@@ -1903,6 +2035,30 @@ class ProofRules(TypedDict):
     """How long ago a proof may have been made, milliseconds."""
     nonce: bool
     """Whether it has to hold what the gate gave out just before."""
+
+
+class PropertiesConfig(TypedDict):
+    """The room's config."""
+
+    rules: list[PropertyRule]
+    """The rules; the first that is for a request holds."""
+    body_bytes: int
+    """Longest body that is looked at, bytes."""
+
+
+class PropertyRule(TypedDict):
+    """A rule, as a bundle has it."""
+
+    what: list[Only]
+    """Requests that it is for."""
+    open: list[FieldsOpen]
+    """Who may set what."""
+    drop: bool
+    """Whether what nobody opens to the caller is left out, and the rest goes on."""
+    query: bool
+    """Whether parameters of the query are properties as well."""
+    span: Span
+    """Where the configuration says it."""
 
 
 Protocol = Literal["http/1.1", "h2", "h3"]

@@ -92,11 +92,11 @@ def check_authorize(document: Document, apis: list[EffectiveApi], documents: Doc
             _permissions(document, path, names)
             for room in ("scopes", "roles"):
                 for name, parts in getattr(said, room).opens.items() if getattr(said, room) is not None else ():
-                    _parts(document, (*path, room, "opens", name), parts, names)
+                    check_parts(document, (*path, room, "opens", name), parts, names)
             if said.apps is not None:
-                _parts(document, (*path, "apps", "bulk"), said.apps.bulk, names)
+                check_parts(document, (*path, "apps", "bulk"), said.apps.bulk, names)
             for index, part in enumerate(said.public):
-                _parts(document, (*path, "public", index, "what"), part.what, names)
+                check_parts(document, (*path, "public", index, "what"), part.what, names)
             _from_openapi(document, api, known)
             if said.objects is not None:
                 _objects(document, api, said.objects, names, known)
@@ -111,13 +111,13 @@ def _objects(
     path: Path = ("apis", api.name, "authorize", "objects", "rules")
     operations = {one.name: one for each in read for one in each.operations}
     for index, rule in enumerate(objects.rules):
-        _parts(document, (*path, index, "operations"), rule.operations, names)
+        check_parts(document, (*path, index, "operations"), rule.operations, names)
         for number, role in enumerate(rule.unless):
             if role not in document.roles:
                 unknown_role(document, (*path, index, "unless", number), role)
         meant = names.only(rule.operations)
         if any(only["operations"] for only in meant):
-            _held(document, api, (*path, index, "operations"))
+            check_held(document, api, (*path, index, "operations"), "objects-unheld")
             _opened(document, api, (*path, index, "operations"), names, meant)
         named = [operations[name] for only in meant for name in only["operations"] if name in operations]
         if rule.response is not None:
@@ -146,7 +146,7 @@ def _objects(
     _nested(document, path, objects)
 
 
-def _held(document: Document, api: EffectiveApi, path: Path) -> None:
+def check_held(document: Document, api: EffectiveApi, path: Path, code: str) -> None:
     """A rule for operations is for nothing where no document says which operation it is."""
     lacking = [name for name, version in (api.api.versions or {}).items() if version.openapi is None]
     lenient = [openapi.file for _, openapi in places(api.name, api.api) if openapi.mode != "enforce"]
@@ -159,7 +159,7 @@ def _held(document: Document, api: EffectiveApi, path: Path) -> None:
         return
     document.problems.add(
         document.value_region(*path, 0),
-        "objects-unheld",
+        code,
         f"{what}, so requests there are no operations, and this rule is not for them",
         hint=hint,
         path=path,
@@ -228,10 +228,11 @@ def _permissions(document: Document, path: Path, names: Names) -> None:
             message = f"{shown(name)} is an operation of the document, and cannot be a permission as well"
             place: Path = (*path, "permissions", name)
             document.problems.add(document.region(*place), "permission-taken", message, hint="rename it", path=place)
-        _parts(document, (*path, "permissions", name), parts, Names(names.operations, {}))
+        check_parts(document, (*path, "permissions", name), parts, Names(names.operations, {}))
 
 
-def _parts(document: Document, path: Path, parts: Sequence[Part], names: Names) -> None:
+def check_parts(document: Document, path: Path, parts: Sequence[Part], names: Names) -> None:
+    """Note parts that are neither operations nor permissions."""
     for index, part in enumerate(parts):
         if part.is_name and part.text not in names.operations and part.text not in names.permissions:
             known = [*names.permissions, *sorted(names.operations)]

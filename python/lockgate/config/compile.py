@@ -38,8 +38,10 @@ from lockgate.policies import (
     Introspection,
     Limit,
     Lists,
+    Minimise,
     Plugin,
     Policy,
+    Properties,
     Risk,
     Roles,
     Scopes,
@@ -361,6 +363,9 @@ class Compiler:
             "roles": self._authorized(api, api.roles, "role"),
             "cedar": self._cedar(api),
             "objects": self._objects(api),
+            "enumeration": self._enumeration(api),
+            "properties": self._fields(api, api.properties, "rules"),
+            "minimise": self._fields(api, api.minimise, "fields"),
         }
         more = {**asking, **entitling, "together": [{"first": first, "count": count} for first, count in api.together]}
         return cast("types.Policies", {**made, **{name: said for name, said in more.items() if said}})
@@ -400,6 +405,22 @@ class Compiler:
         weights = api.risk.policy.weights(knowable(self.document, api))
         said = [{"signal": signal, "points": points} for signal, points in weights.items()]
         return {**made, "config": {**made["config"], "weights": said}}
+
+    def _enumeration(self, api: EffectiveApi) -> object:
+        if api.enumeration is None:
+            return None
+        made, what = cast("dict[str, Any]", self._placed(api.enumeration)), api.enumeration.policy.operations
+        return {**made, "config": {**made["config"], "what": self._names(api).only(what)}}
+
+    def _fields(self, api: EffectiveApi, placed: Placed[Properties] | Placed[Minimise] | None, key: str) -> object:
+        if placed is None:
+            return None
+        made, names = cast("dict[str, Any]", self._placed(placed)), self._names(api)
+        rules = [
+            {**own, "what": names.only(rule.operations), "span": self._span(*placed.path, key, index)}
+            for index, (own, rule) in enumerate(zip(made["config"]["rules"], getattr(placed.policy, key), strict=True))
+        ]
+        return {**made, "config": {**made["config"], "rules": rules}}
 
     def _limit(self, placed: Placed[Limit]) -> object:
         made = cast("dict[str, object]", self._placed(placed))

@@ -21,14 +21,17 @@ from lockgate.policies import (
     Compress,
     Cors,
     Device,
+    Enumeration,
     Grpc,
     Headers,
     Inflate,
     IpFilter,
     Limit,
+    Minimise,
     Objects,
     Plugin,
     Policy,
+    Properties,
     Risk,
     Roles,
     Scopes,
@@ -92,6 +95,9 @@ class EffectiveApi:
     roles: Placed[Roles] | None
     cedar: Placed[Cedar] | None
     objects: Placed[Objects] | None
+    enumeration: Placed[Enumeration] | None
+    properties: Placed[Properties] | None
+    minimise: Placed[Minimise] | None
     device: Placed[Device] | None
     risk: Placed[Risk] | None
     step_up: Placed[StepUp] | None
@@ -152,6 +158,9 @@ class EffectiveApi:
             self.roles,
             self.cedar,
             self.objects,
+            self.enumeration,
+            self.properties,
+            self.minimise,
             self.device,
             self.risk,
             self.step_up,
@@ -244,6 +253,9 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
         objects=_authorized(name, "objects", api.authorize.objects if api.authorize is not None else None),
+        enumeration=_authorized(name, "enumeration", api.authorize.enumeration if api.authorize is not None else None),
+        properties=_authorized(name, "properties", api.authorize.properties if api.authorize is not None else None),
+        minimise=_own(name, "minimise", api.minimise),
         device=_placed(name, "device", document.defaults.device, api.device),
         risk=_authorized(name, "risk", api.authorize.risk if api.authorize is not None else None),
         step_up=_placed(name, "step_up", document.defaults.step_up, api.step_up),
@@ -285,6 +297,11 @@ def _through(document: Document, name: str, api: Api) -> Placed[Apps] | None:
         return None
     said = _authorized(name, "apps", api.authorize.apps if api.authorize is not None else None)
     return said or Placed(Apps(), ("apis", name), inherited=True)
+
+
+def _own(name: str, room: str, policy: P | None) -> Placed[P] | None:
+    path: Path = ("apis", name, room)
+    return None if policy is None else Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
 
 
 def _plugins(name: str, api: Api) -> Iterator[Placed[Plugin]]:

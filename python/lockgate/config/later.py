@@ -7,7 +7,7 @@ from typing import Final
 _ROOMS: Final = "not in this version; meanwhile the API, or what stands before the gate, has to do it"
 
 LATER: Final = {
-    **dict.fromkeys(("validate", "cache", "minimise"), _ROOMS),
+    **dict.fromkeys(("validate", "cache"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
     **dict.fromkeys(("apps", "egress", "alerts", "export"), "not in this version"),

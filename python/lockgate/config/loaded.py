@@ -17,6 +17,7 @@ from lockgate.config.cedar import CedarFiles, check_claims, check_permissions
 from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
+from lockgate.config.check_fields import check_fields
 from lockgate.config.check_proofs import check_proofs
 from lockgate.config.check_risk import check_risk
 from lockgate.config.check_step_up import check_step_up
@@ -243,6 +244,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check_device(document, apis)
     check_authorize(document, apis, documents)
     check_apps(document, apis, documents)
+    check_fields(document, apis, documents)
     check_step_up(document, apis, documents)
     check_risk(document, apis)
     check_proofs(document, apis)

@@ -30,6 +30,7 @@ from lockgate.policies import (
     IpFilter,
     Jwt,
     Limit,
+    Minimise,
     Mtls,
     PluginEntry,
     Session,
@@ -344,6 +345,11 @@ class Api(Defaults, Goes):
         "`Client-Cert`, `chain` those too that came with it, in `Client-Cert-Chain`. Left out, it is told nothing; "
         "what clients send under these names never arrives.",
         examples=["certificate"],
+    )
+    minimise: Minimise | None = Field(
+        default=None,
+        description="Which fields of answers who may read; left out, answers go out as the API gives them.",
+        examples=[{"fields": {"scope profile:read": ["id", "name"], "scope support": ["id", "name", "email"]}}],
     )
     public: Waiver | None = Field(
         default=None, description="Open to anyone: who answers for it, why, and until when.", examples=[PUBLIC_EXAMPLE]

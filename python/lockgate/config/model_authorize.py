@@ -10,12 +10,15 @@ from lockgate.policies import (
     APPS,
     CEDAR,
     OBJECTS,
+    PROPERTIES,
     ROLES,
     SCOPES,
     Apps,
     Cedar,
+    Enumeration,
     Objects,
     PartText,
+    Properties,
     Risk,
     Roles,
     Scopes,
@@ -83,6 +86,17 @@ class Authorize(Settings):
         description="What speaks against a request is added up: much of it wants a proof, too much is refused. It "
         "entitles nobody.",
         examples=[{"step_up_at": 60, "deny_at": 85, "signals": {"new_device": 25}}],
+    )
+    enumeration: Enumeration | None = Field(
+        default=None,
+        description="Who goes through all there is is refused for a while; left out, nobody counts.",
+        examples=[{"objects": 200, "steps": 20}],
+    )
+    properties: Annotated[Properties | None, *PROPERTIES] = Field(
+        default=None,
+        description="Who may set which fields of what is sent; the first rule that is for a request holds. It entitles "
+        "nobody.",
+        examples=[[{"operations": ["updateUser"], "write": {"anyone": ["name", "email"], "role admin": "all"}}]],
     )
     permissions: dict[Name, Opens] = Field(
         default={},

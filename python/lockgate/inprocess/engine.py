@@ -156,6 +156,32 @@ def _known(what: str, wanted: Iterable[str], there: set[str]) -> None:
             raise ValueError(f"the configuration has no {what} {name!r}{hint}")
 
 
+def _for_a_gate(api: Mapping[str, Any]) -> None:
+    """Refuse what a gate alone can do."""
+    if api["policies"].get("device") is not None:
+        raise ValueError(
+            f"the API {api['name']!r} asks from which device it is called (`device`), which a control process "
+            "knows for gates: run a gate before the application"
+        )
+    objects = api["policies"].get("objects")
+    if objects is not None and any("answer" in rule["whose"] for rule in objects["config"]["rules"]):
+        raise ValueError(
+            f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate "
+            "holds until it is known whose they are: run a gate before the application"
+        )
+    if api["policies"].get("minimise") is not None:
+        raise ValueError(
+            f"the API {api['name']!r} cuts fields out of answers (`minimise`), which a gate does before they go "
+            "out: run a gate before the application"
+        )
+    properties = api["policies"].get("properties")
+    if properties is not None and any(rule["drop"] for rule in properties["config"]["rules"]):
+        raise ValueError(
+            f"the API {api['name']!r} has a rule of `properties` that leaves fields out of bodies (`otherwise: "
+            "drop`), which a gate does: run a gate before the application, or refuse such bodies"
+        )
+
+
 def _needs(
     bundle: Mapping[str, Any], names: Sequence[str] | None, origins: Iterable[KeyOrigin]
 ) -> tuple[list[str], list[KeyOrigin]]:
@@ -165,17 +191,7 @@ def _needs(
     for api in bundle["apis"]:
         if names is not None and api["name"] not in names:
             continue
-        if api["policies"].get("device") is not None:
-            raise ValueError(
-                f"the API {api['name']!r} asks from which device it is called (`device`), which a control process "
-                "knows for gates: run a gate before the application"
-            )
-        objects = api["policies"].get("objects")
-        if objects is not None and any("answer" in rule["whose"] for rule in objects["config"]["rules"]):
-            raise ValueError(
-                f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate "
-                "holds until it is known whose they are: run a gate before the application"
-            )
+        _for_a_gate(api)
         for way in api["policies"]["authenticate"]:
             if "introspection" in way:
                 raise ValueError(

@@ -20,6 +20,7 @@ from lockgate.policies.cedar import CEDAR, Cedar
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
 from lockgate.policies.device import Device
+from lockgate.policies.enumeration import Enumeration
 from lockgate.policies.grpc import Grpc
 from lockgate.policies.headers import Headers
 from lockgate.policies.inflate import Inflate
@@ -27,9 +28,11 @@ from lockgate.policies.introspection import Introspection
 from lockgate.policies.ip_filter import AddressEntry, AddressFilter, IpFilter
 from lockgate.policies.jwt import Jwt
 from lockgate.policies.limits import Limit
+from lockgate.policies.minimise import Minimise, MinimiseRule
 from lockgate.policies.mtls import Mtls
 from lockgate.policies.objects import OBJECTS, ObjectRule, Objects
 from lockgate.policies.plugins import Plugin, PluginEntry
+from lockgate.policies.properties import PROPERTIES, Properties, PropertyRule
 from lockgate.policies.redirect import Redirect
 from lockgate.policies.rewrite import Rewrite
 from lockgate.policies.risk import Risk
@@ -46,6 +49,7 @@ __all__ = [
     "APPS",
     "CEDAR",
     "OBJECTS",
+    "PROPERTIES",
     "ROLES",
     "SCOPES",
     "AddressEntry",
@@ -60,6 +64,7 @@ __all__ = [
     "Compress",
     "Cors",
     "Device",
+    "Enumeration",
     "Grpc",
     "Headers",
     "Inflate",
@@ -68,6 +73,8 @@ __all__ = [
     "Jwt",
     "Limit",
     "Lists",
+    "Minimise",
+    "MinimiseRule",
     "Mode",
     "Mtls",
     "ObjectRule",
@@ -78,6 +85,8 @@ __all__ = [
     "Plugin",
     "PluginEntry",
     "Policy",
+    "Properties",
+    "PropertyRule",
     "Redirect",
     "Rewrite",
     "Risk",

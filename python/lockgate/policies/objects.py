@@ -53,9 +53,14 @@ def parse_known(value: object) -> Known:
     )
 
 
+def is_pointer(value: str) -> bool:
+    """Whether it is a JSON Pointer (RFC 6901) to something within a document."""
+    return _POINTER.fullmatch(value) is not None and value.count("/") <= 2 * MAX_STEPS
+
+
 def parse_pointer(value: object) -> str:
     """A JSON Pointer (RFC 6901)."""
-    if isinstance(value, str) and _POINTER.fullmatch(value) and value.count("/") <= 2 * MAX_STEPS:
+    if isinstance(value, str) and is_pointer(value):
         return value
     hint = f"write `/{value.replace('.', '/').removeprefix('$/')}`" if isinstance(value, str) and value else None
     raise refusal(

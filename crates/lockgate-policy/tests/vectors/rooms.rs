@@ -467,9 +467,11 @@ mod certificates {
 mod apps;
 mod devices;
 mod entitled;
+mod opened;
 mod proofs;
 mod risks;
 mod sessions;
+mod walked;
 
 mod codings {
     use base64::prelude::{Engine as _, BASE64_STANDARD};

@@ -11,13 +11,17 @@ use lockgate_policy::cedar::Cedar;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
 use lockgate_policy::device::Device;
+use lockgate_policy::enumeration::Enumeration;
 use lockgate_policy::grpc::Grpc;
 use lockgate_policy::headers::Headers;
 use lockgate_policy::inflate::Inflate;
 use lockgate_policy::ip_filter::IpFilter;
+use lockgate_policy::limits::Seed;
+use lockgate_policy::minimise::Minimise;
 use lockgate_policy::mtls::Mtls;
 use lockgate_policy::objects::Objects;
 use lockgate_policy::plugins::Plugin;
+use lockgate_policy::properties::Properties;
 use lockgate_policy::redirect::Redirect;
 use lockgate_policy::rewrite::Rewrite;
 use lockgate_policy::risk::Risk;
@@ -160,6 +164,21 @@ pub(super) fn steps(
         let policy = Roles::new(&placed.config, roles);
         let policy = policy.map(|policy| Policy::Roles(policy.into()));
         add("roles".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.enumeration {
+        let policy = Enumeration::new(&placed.config, Seed::of(&around.pepper));
+        let policy = policy.map(|policy| Policy::Enumeration(policy.into()));
+        add("enumeration".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.properties {
+        let policy = Properties::new(&placed.config, roles);
+        let policy = policy.map(|policy| Policy::Properties(policy.into()));
+        add("properties".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.minimise {
+        let policy = Minimise::new(&placed.config, roles);
+        let policy = policy.map(|policy| Policy::Minimise(policy.into()));
+        add("minimise".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.cedar {
         match Cedar::new(&placed.config, roles) {

@@ -64,7 +64,7 @@ impl Default for Options {
 }
 
 /// Size of the chunks that workers fill.
-pub(crate) const CHUNK_BYTES: usize = 80 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 96 * 1024;
 const _: () = assert!(CHUNK_BYTES >= super::frame::HEADER_BYTES + RECORD_MAX);
 
 const RETAIN_MIN: u64 = 1 << 20;

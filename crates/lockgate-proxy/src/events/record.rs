@@ -29,7 +29,7 @@ pub const GROUNDS_MAX: usize = 32;
 /// No record is longer than this, frame included: path, texts, grounds, the
 /// verdicts with two texts each, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
-    + (26 + GROUNDS_MAX + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
+    + (27 + GROUNDS_MAX + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
     + FOUND_MAX * (3 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 3 * PLACES_MAX + 40)
     + 1024;
 /// Most findings kept of one request: those of the whole Core Rule Set on the
@@ -127,6 +127,8 @@ pub struct AccessRecord<'a> {
     pub app: Option<&'a str>,
     /// What entitled the caller, step by step.
     pub grounds: &'a [(usize, Grounds)],
+    /// What was left out of the body.
+    pub dropped: Option<&'a str>,
     /// Why it was ended while it was under way.
     pub ended: Option<&'a str>,
     /// What speaks against it, added up.
@@ -248,6 +250,7 @@ impl<'a> AccessRecord<'a> {
             device: None,
             app: None,
             grounds: &[],
+            dropped: None,
             ended: None,
             risk: None,
         }
@@ -311,6 +314,7 @@ impl AccessRecord<'_> {
                 .device
                 .map_or(0, |device| 16 + device.id.len() + 12 * device.signals.len())
             + option(self.app)
+            + option(self.dropped)
             + option(self.ended)
             + self.grounds().map(|ground| ground.len() + 3).sum::<usize>()
             + self
@@ -392,6 +396,7 @@ impl AccessRecord<'_> {
             c.array(count);
             self.grounds().for_each(|ground| c.text(ground, TEXT_MAX));
         }
+        field(c, 40, self.dropped);
         field(c, 45, self.ended);
         number(c, 46, self.risk.map(Into::into));
         c.end();

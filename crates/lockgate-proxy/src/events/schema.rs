@@ -268,6 +268,9 @@ pub struct Exchange {
     /// request: `new_device 25`.
     #[n(38)]
     pub grounds: Option<Vec<String>>,
+    /// What `properties` left out of its body: JSON Pointers, in words.
+    #[n(40)]
+    pub dropped: Option<String>,
     /// Why who called was let in no more while the request or its answer was under way, and that
     /// was ended: the reason that a new request would have been refused for. It was `took_us` after `at_ms`.
     #[n(45)]
@@ -319,6 +322,7 @@ impl Default for Exchange {
             device: None,
             app: None,
             grounds: None,
+            dropped: None,
             ended: None,
             risk: None,
         }

@@ -88,6 +88,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         device: None,
         app: None,
         grounds: &[],
+        dropped: None,
         ended: None,
         risk: None,
     }

@@ -317,6 +317,7 @@ fn the_engine_says_what_the_judge_says() {
             facts: &engine.facts,
             counters: &engine.counters,
             proofs: &engine.proofs,
+            sightings: &engine.sightings,
             introspections: None,
             broker: None,
             plugins: None,

@@ -317,6 +317,18 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
             "Failures to authenticate that were not counted, since there was no room.",
             stats.counters.uncounted,
         ),
+        (
+            "lockgate_enumeration_found_total",
+            "counter",
+            "Callers who were found to go through all there is.",
+            shared.sightings.flagged(),
+        ),
+        (
+            "lockgate_enumeration_crowded_total",
+            "counter",
+            "Requests of callers who were not followed, or whose object was not remembered, since there was no room.",
+            shared.sightings.crowded(),
+        ),
     ] {
         head(out, metric, kind, &[], help);
         line(out, metric, &[], value);

@@ -1,19 +1,33 @@
 //! What the caller may do: what is open to anyone, what something must speak of, and what
 //! entitles to it.
 
+use http::header::{HeaderName, CONTENT_LENGTH};
 use lockgate_policy::cedar::{Around, Cedar};
+use lockgate_policy::enumeration::{self, Enumeration};
+use lockgate_policy::minimise::Minimise;
 use lockgate_policy::objects::{Asked, Objects};
+use lockgate_policy::properties::{self, Properties};
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::{Demand, Scopes, Shown};
-use lockgate_policy::{Answers, Denial, Mode, PolicyError, RequestView, Verdict, Waiver};
+use lockgate_policy::{
+    Answers, Denial, Edit, Edits, Mode, PolicyError, RequestView, Verdict, Waiver,
+};
 
-use super::{Judging, Owned};
+use super::{Answering, Judging};
 use crate::reasons;
 use crate::snapshot::{Policy, Rule, Step};
 
 mod access;
 
 pub use access::{Access, Behind, MayCall, Said, Way};
+
+/// What is said of a body's bytes, and is not true of others (RFC 9530, RFC 3230, RFC 1864).
+pub(crate) static OF_BYTES: [HeaderName; 4] = [
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
 
 /// Whether a policy can entitle to something.
 const fn entitles(step: &Step) -> bool {
@@ -138,13 +152,76 @@ impl Judging<'_, '_, '_> {
         let decided = policy.decide(&self.view(), &asked, answers)?;
         let enforced = step.mode_at(self.now_ms) == Mode::Enforce;
         self.judgement.owned = decided.pending.map(|pending| {
-            Box::new(Owned {
+            Box::new(Answering {
                 step: self.next,
                 enforced,
                 pending: *pending,
             })
         });
         Ok(decided.verdict)
+    }
+
+    pub(super) fn enumeration(
+        &mut self,
+        policy: &Enumeration,
+        step: &Step,
+        answers: &Answers,
+    ) -> Result<Verdict, PolicyError> {
+        let asked = enumeration::Asked {
+            identity: self.judgement.identity.as_ref(),
+            captures: &self.judgement.captures,
+            address: self.judgement.client,
+            proxy: self.judgement.proxy,
+            shadow: step.mode_at(self.now_ms) != Mode::Enforce,
+            now_ms: self.now_ms,
+        };
+        let verdict = policy.decide(&self.view(), &asked, answers)?;
+        if let Answers::Sighted(sighting, None) = answers {
+            self.judgement.sighting = Some((sighting.key, policy.bounds()));
+        }
+        Ok(verdict)
+    }
+
+    pub(super) fn properties(
+        &mut self,
+        policy: &Properties,
+        step: &Step,
+        answers: &Answers,
+    ) -> Result<Verdict, PolicyError> {
+        let asked = properties::Asked {
+            identity: self.judgement.identity.as_ref(),
+            body: self.arrival.body,
+        };
+        let decided = policy.decide(&self.view(), &asked, answers)?;
+        let Some(left) = decided.left else {
+            return Ok(decided.verdict);
+        };
+        // Observing tells what would have been left out.
+        if step.mode_at(self.now_ms) != Mode::Enforce {
+            let denial = Denial::new(&properties::CLOSED).detail(left.without);
+            return Ok(Verdict::Deny(denial));
+        }
+        let length = Edit::Set(CONTENT_LENGTH, left.body.len().into());
+        self.judgement.cut = Some(left.body.into());
+        self.judgement.dropped = Some(left.without.into());
+        let of_others = OF_BYTES.iter().cloned().map(Edit::Remove);
+        Ok(Verdict::Allow(Edits {
+            request: of_others.chain([length]).collect(),
+            answer: Vec::new(),
+        }))
+    }
+
+    pub(super) fn minimise(&mut self, policy: &Minimise, step: &Step) -> Verdict {
+        let (verdict, pending) = policy.decide(&self.view(), self.judgement.identity.as_ref());
+        let enforced = step.mode_at(self.now_ms) == Mode::Enforce;
+        self.judgement.minimised = pending.map(|pending| {
+            Box::new(Answering {
+                step: self.next,
+                enforced,
+                pending,
+            })
+        });
+        verdict
     }
 
     /// Shows what the API's document demands of the request, and of what else it might be taken for.

@@ -15,6 +15,7 @@ use crate::facts::FactStore;
 use crate::introspections::Introspections;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
+use crate::sightings::Sightings;
 use crate::snapshot::{Policy, Step};
 use crate::trace::Outcome;
 use crate::worker::Shared;
@@ -144,6 +145,8 @@ pub struct Stores<'s> {
     pub counters: &'s dyn Counters,
     /// Proofs that were used.
     pub proofs: &'s Proofs,
+    /// What was seen of callers.
+    pub sightings: &'s Sightings,
     /// Who asks issuers about tokens, where somebody does.
     pub introspections: Option<&'s Introspections>,
     /// Who has sessions renewed, where somebody does.
@@ -159,6 +162,7 @@ impl<'s> From<&'s Shared> for Stores<'s> {
             facts: &shared.facts,
             counters: &shared.counters,
             proofs: &shared.proofs,
+            sightings: &shared.sightings,
             introspections: Some(&shared.introspections),
             broker: Some(&shared.broker),
             plugins: None,
@@ -204,6 +208,10 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
         }
         Need::Standing(key) => Answers::Standing(stores.counters.standing(key, now_ms)),
         Need::Failing(strikes) => Answers::Failing(stores.counters.failing(&strikes, now_ms)),
+        Need::Sight(sighting) => {
+            let flag = stores.sightings.see(&sighting, now_ms);
+            Answers::Sighted(sighting, flag)
+        }
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {
             Some((plugins, set)) => plugins.ask(set, *call),
             None => Err(Silent::failed("nothing runs plugins here")),

@@ -4,16 +4,19 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use lockgate_policy::device::Standing;
+use lockgate_policy::enumeration::Bounds;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::objects::Pending;
 use lockgate_policy::risk::Score;
+use lockgate_policy::limits::CounterKey;
 use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
-    compress, grpc, BodyMachine, Denial, Edit, Geo, Grounds, Identity, Place, PolicyError, Program,
-    Span,
+    compress, grpc, minimise, objects, BodyMachine, Denial, Edit, Geo, Grounds, Identity, Place,
+    PolicyError, Program, ReasonRef, Span,
 };
 use lockgate_wire::headers::forwarded::Told;
 use lockgate_wire::websocket::Offer;
@@ -34,15 +37,15 @@ pub struct Watcher {
     pub enforced: bool,
 }
 
-/// Rules that an answer is held against.
+/// What an answer is looked at for, as a whole.
 #[derive(Debug)]
-pub struct Owned {
-    /// Number of their step, in the API and in the trace.
+pub struct Answering<P> {
+    /// Number of the step, in the API and in the trace.
     pub step: usize,
-    /// Whether their refusal holds; it is only written down otherwise.
+    /// Whether its verdict holds; it is only written down otherwise.
     pub enforced: bool,
-    /// The rules, and who asked.
-    pub pending: Pending,
+    /// The rules, and for whom.
+    pub pending: P,
 }
 
 /// How a request shall end.
@@ -94,6 +97,10 @@ impl Default for Judgement {
             watchers: Vec::new(),
             inspecting: None,
             owned: None,
+            minimised: None,
+            sighting: None,
+            cut: None,
+            dropped: None,
             errors: Vec::new(),
         }
     }
@@ -107,6 +114,16 @@ impl Judgement {
         said.flat_map(|(_, grounds)| grounds.iter())
             .map(ToString::to_string)
             .collect()
+    }
+
+    /// Whether its answer is looked at as a whole before any of it goes out: the reason for what cannot be.
+    #[must_use]
+    pub fn looks_at_whole(&self) -> Option<ReasonRef> {
+        let owned = self.owned.as_ref().filter(|one| one.enforced);
+        let cut = self.minimised.as_ref();
+        let cut = cut.filter(|one| one.enforced && one.pending.cuts());
+        let cut = cut.map(|_| &minimise::ANSWER);
+        owned.map(|_| &objects::ANSWER).or(cut)
     }
 
     /// Where the client is: as it was looked up already, or as the databases have it, if there are any.
@@ -191,7 +208,15 @@ pub struct Judgement {
     /// What looks at it, where something does.
     pub inspecting: Option<Box<Inspecting>>,
     /// What its answer is held against, where that tells whose it is.
-    pub owned: Option<Box<Owned>>,
+    pub owned: Option<Box<Answering<objects::Pending>>>,
+    /// What is cut out of its answer, where something may be.
+    pub minimised: Option<Box<Answering<minimise::Pending>>>,
+    /// Whose object it is that it asks for, and how much is too much: how it ends is told there.
+    pub sighting: Option<(CounterKey, Bounds)>,
+    /// The body that goes on in the place of the one that came, where something was left out of it.
+    pub cut: Option<Bytes>,
+    /// What was left out, in words.
+    pub dropped: Option<Box<str>>,
     /// Errors of policies, for the log.
     pub errors: Vec<PolicyError>,
 }

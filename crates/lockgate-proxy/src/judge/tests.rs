@@ -10,6 +10,7 @@ use crate::bundle::{Api, Bundle};
 use crate::counters::Local;
 use crate::facts::FactStore;
 use crate::proofs::Proofs;
+use crate::sightings::Sightings;
 use crate::testing::{
     api, bundle, exact, key_fact, keyed, keys, line, placed, prefix, snapshot, waiver, NOW,
 };
@@ -79,6 +80,7 @@ impl Asked {
             facts,
             counters,
             proofs: &Proofs::default(),
+            sightings: &Sightings::default(),
             introspections: None,
             broker: None,
             plugins: None,

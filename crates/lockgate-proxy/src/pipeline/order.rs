@@ -175,6 +175,16 @@ pub const ORDER: &[Place] = &[
         "Only of those who may call it is asked from what; where that asks for a proof, nothing else asks again.",
     ),
     policy(
+        "enumeration",
+        "head",
+        "What those ask for is counted who may call it; what is refused behind it counts as well.",
+    ),
+    policy(
+        "properties",
+        "head",
+        "Where it leaves something out of a body, whatever judges later sees what the API gets.",
+    ),
+    policy(
         "risk",
         "head",
         "It adds up what is known by then, the device too; policies in Cedar may look at the sum.",
@@ -188,6 +198,11 @@ pub const ORDER: &[Place] = &[
         "objects",
         "head, response",
         "Whose it is matters of what may be done at all. What the answer alone tells is judged before it is looked at otherwise.",
+    ),
+    policy(
+        "minimise",
+        "head, response",
+        "Of the caller's own answer it cuts out what they may not read; both look at it at once, and what inspects answers sees what goes out.",
     ),
     policy(
         "step_up",

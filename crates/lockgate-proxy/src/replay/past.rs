@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::apps::AppsPolicy;
 use lockgate_policy::{
-    api_key, apps, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt, objects,
-    redirect, rewrite, roles, scopes, signature, waf, Denial, Digest, Fault, Grant, Identity,
-    KeyRecord, Reason, ReasonRef, RequestView, Terms, Verdict,
+    api_key, apps, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt,
+    minimise, objects, properties, redirect, rewrite, roles, scopes, signature, waf, Denial,
+    Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Terms, Verdict,
 };
 use serde_json::{json, Map, Value};
 
@@ -140,7 +140,9 @@ impl About {
         let elsewhere = match room {
             scopes::NAME => &self.demands,
             apps::NAME => &self.apps,
-            roles::NAME | cedar::NAME | objects::NAME => &self.roles,
+            roles::NAME | cedar::NAME | objects::NAME | properties::NAME | minimise::NAME => {
+                &self.roles
+            }
             _ => return config.clone(),
         };
         json!({ "config": unplaced(config), "elsewhere": elsewhere })

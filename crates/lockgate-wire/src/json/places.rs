@@ -15,7 +15,7 @@ pub enum Malformed {
 }
 
 /// Some places, by number.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Places {
     nodes: Vec<Node>,
     /// By place: the numbers of the nodes that its stars lead into.
@@ -46,16 +46,23 @@ impl Node {
     }
 }
 
+impl Default for Places {
+    /// None: every document begins somewhere nevertheless.
+    fn default() -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            stars: Vec::new(),
+        }
+    }
+}
+
 impl Places {
     /// Reads places; each has the number of its turn.
     ///
     /// # Errors
     /// The number of the first that is none, and why.
     pub fn new<'p>(pointers: impl Iterator<Item = &'p str>) -> Result<Self, (usize, Malformed)> {
-        let mut made = Self {
-            nodes: vec![Node::default()],
-            stars: Vec::new(),
-        };
+        let mut made = Self::default();
         for (place, pointer) in pointers.enumerate() {
             if place >= MAX {
                 return Err((place, Malformed::Long));
@@ -93,18 +100,13 @@ impl Places {
     fn add(&mut self, place: usize, pointer: &str) -> Result<(), Malformed> {
         let mut node = 0;
         let mut stars = Vec::new();
-        if !pointer.is_empty() {
-            let steps = pointer.strip_prefix('/').ok_or(Malformed::Slash)?;
-            for (count, step) in steps.split('/').enumerate() {
-                if count >= MAX {
-                    return Err(Malformed::Long);
-                }
-                if step == "*" {
+        for step in steps(pointer)? {
+            match step? {
+                None => {
                     node = self.items(node);
                     stars.push(node);
-                } else {
-                    node = self.member(node, &unescaped(step)?);
                 }
+                Some(name) => node = self.member(node, &name),
             }
         }
         self.nodes[node].places.push(place);
@@ -130,6 +132,25 @@ impl Places {
         self.nodes.push(Node::default());
         next
     }
+}
+
+/// The steps of a pointer: names, and none where a star stands for items.
+pub(super) fn steps(
+    pointer: &str,
+) -> Result<impl Iterator<Item = Result<Option<String>, Malformed>> + '_, Malformed> {
+    let rest = match pointer.strip_prefix('/') {
+        Some(rest) => Some(rest),
+        None if pointer.is_empty() => None,
+        None => return Err(Malformed::Slash),
+    };
+    if pointer.matches('/').count() > MAX {
+        return Err(Malformed::Long);
+    }
+    let steps = rest.into_iter().flat_map(|rest| rest.split('/'));
+    Ok(steps.map(|step| match step {
+        "*" => Ok(None),
+        name => unescaped(name).map(Some),
+    }))
 }
 
 /// A step without its escapes.

@@ -148,14 +148,18 @@ fn a_name_that_matters_may_be_there_once() {
 fn items_are_taken_out_and_the_rest_stays() {
     let document = r#"{"n": 1.50, "orders": [ {"by": "ann"} , {"by": "bob"},{"by":"ann", "x": [1, 2]} ], "z": "é"}"#;
     let scan = scan(document, &["/orders/*/by"]).unwrap();
-    let without =
-        |taken: [bool; 3]| String::from_utf8(scan.without(document.as_bytes(), &taken)).unwrap();
+    let without = |taken: [bool; 3]| {
+        String::from_utf8(scan.without(document.as_bytes(), &taken, false)).unwrap()
+    };
     assert_eq!(without([false; 3]), document);
     assert_eq!(
         without([false, true, false]),
-        r#"{"n": 1.50, "orders": [{"by": "ann"},{"by":"ann", "x": [1, 2]}], "z": "é"}"#
+        r#"{"n": 1.50, "orders": [ {"by": "ann"} , {"by":"ann", "x": [1, 2]} ], "z": "é"}"#
     );
-    assert_eq!(without([true; 3]), r#"{"n": 1.50, "orders": [], "z": "é"}"#);
+    assert_eq!(
+        without([true; 3]),
+        r#"{"n": 1.50, "orders": [ ], "z": "é"}"#
+    );
     let nested = r#"[{"in": [{"by": 1}, {"by": 2}]}, {"in": [{"by": 3}]}]"#;
     let scan = super::Scan::of(nested.as_bytes(), &places(&["/*/in/*/by"])).unwrap();
     let taken: Vec<bool> = scan
@@ -164,12 +168,12 @@ fn items_are_taken_out_and_the_rest_stays() {
         .map(|item| &nested[item.bytes.clone()] == r#"{"by": 2}"#)
         .collect();
     assert_eq!(
-        scan.without(nested.as_bytes(), &taken),
+        scan.without(nested.as_bytes(), &taken, false),
         br#"[{"in": [{"by": 1}]}, {"in": [{"by": 3}]}]"#
     );
     let taken: Vec<bool> = (0..scan.items.len()).map(|number| number == 0).collect();
     assert_eq!(
-        scan.without(nested.as_bytes(), &taken),
+        scan.without(nested.as_bytes(), &taken, false),
         br#"[{"in": [{"by": 3}]}]"#
     );
 }
@@ -237,7 +241,7 @@ proptest! {
             prop_assert_eq!(scan.items.len(), items.len());
             let taken: Vec<bool> = (0..items.len()).map(|one| drop[one % drop.len()]).collect();
             let left: Vec<_> = items.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(item, _)| item.clone()).collect();
-            let made = scan.without(document.as_bytes(), &taken);
+            let made = scan.without(document.as_bytes(), &taken, false);
             prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&made).unwrap(), serde_json::Value::Array(left));
         }
     }
@@ -249,5 +253,144 @@ proptest! {
         // The other has no room for some numbers.
         prop_assert!(ours || !other, "{}", text);
         prop_assert!(!ours || other || text.contains(['e', 'E']), "{}", text);
+    }
+}
+
+/// What is left of a document of whose fields these are open.
+fn left(document: &str, open: &[&str], leaves: Leaves) -> Result<String, Wrong> {
+    let fields = Fields::new(open.iter().map(|pointer| (0, *pointer))).unwrap();
+    let cutting = Cutting {
+        fields: &fields,
+        held: 1,
+        leaves,
+    };
+    let scan = Scan::cutting(document.as_bytes(), &Places::default(), Some(&cutting))?;
+    Ok(String::from_utf8(scan.without(document.as_bytes(), &[], true)).unwrap())
+}
+
+#[test]
+fn what_is_not_open_is_cut() {
+    let document = r#" {"id": 7, "\u006eame": "x, y]}", "in": {"a": [1, 2], "b": {}}, "z": null , "all": [{"id": 1, "k": 2}, 3]} "#;
+    for (open, wanted) in [
+        (&["/id"][..], r#" {"id": 7} "#),
+        (&["/name"], r#" {"\u006eame": "x, y]}"} "#),
+        (
+            &["/in/a", "/all/*/k"],
+            r#" {"in": {"a": [1, 2]}, "all": [{"k": 2}]} "#,
+        ),
+        (&["/in/b", "/z"], r#" {"in": {"b": {}}, "z": null } "#),
+        (&["/z/within"], r#" {"z": null } "#),
+        (&["/id/within", "/none"], " {} "),
+        (&["/all"], r#" {"all": [{"id": 1, "k": 2}, 3]} "#),
+        (&["/all/*/none"], r#" {"all": [{}]} "#),
+        (&[""], document),
+    ] {
+        assert_eq!(
+            left(document, open, Leaves::Null).unwrap(),
+            wanted,
+            "{open:?}"
+        );
+    }
+    assert_eq!(
+        left(r#"[{"a": 1, "b": 2}, [], {}]"#, &["/*/b"], Leaves::Null).unwrap(),
+        r#"[{"b": 2}, {}]"#
+    );
+    for (document, open) in [("7", "/a"), ("[]", "/a"), ("{}", "/*/a"), ("\"a\"", "/a")] {
+        assert_eq!(left(document, &[open], Leaves::Null), Err(Wrong::Shape));
+    }
+    assert_eq!(left("null", &["/a"], Leaves::Null).unwrap(), "null");
+}
+
+#[test]
+fn what_stays_of_a_value_that_holds_no_field() {
+    let document = r#"{"a": null, "b": 7, "c": [{"d": 1}]}"#;
+    let open = ["/a/x", "/b/x", "/c/*/d"];
+    for (leaves, wanted) in [
+        (Leaves::Nothing { lists: false }, "{}"),
+        (Leaves::Nothing { lists: true }, r#"{"c": [{"d": 1}]}"#),
+        (Leaves::Null, r#"{"a": null, "c": [{"d": 1}]}"#),
+        (Leaves::Single, document),
+    ] {
+        assert_eq!(left(document, &open, leaves).unwrap(), wanted);
+    }
+}
+
+#[test]
+fn fields_are_open_to_whom_they_are() {
+    let all = [(0, "/a"), (1, "/b/*/c"), (2, "/b"), (1, "/b/7")];
+    let fields = Fields::new(all.into_iter()).unwrap();
+    let of = |pointer: &str| fields.holders(pointer.split('/').skip(1));
+    assert_eq!((of("/a"), of("/a/x"), of("/b"), of("/c")), (1, 1, 4, 0));
+    assert_eq!(
+        (of("/b/0/c"), of("/b/-/c"), of("/b/x/c"), of("/b/7")),
+        (6, 6, 4, 6)
+    );
+    assert_eq!(Fields::new(std::iter::once((0, "a"))).unwrap_err().0, 0);
+    assert!(Fields::new(std::iter::once((MAX_HOLDERS, "/a"))).is_err());
+    assert!(Fields::new(std::iter::repeat_n((0, "/a"), MAX_FIELDS + 1)).is_err());
+}
+
+#[test]
+fn nothing_is_open_by_default() {
+    let fields = Fields::default();
+    assert_eq!(fields.root(u64::MAX), Open::Within(0));
+    assert_eq!(fields.holders(["a"].into_iter()), 0);
+}
+
+#[test]
+fn cuts_are_bounded() {
+    let many = format!("[{}]", vec![r#"{"x":1}"#; MAX_CUTS + 2].join(","));
+    assert_eq!(left(&many, &["/*/a"], Leaves::Null), Err(Wrong::Many));
+}
+
+/// The same by serde_json: what is open of a value, if anything.
+fn open_of(value: &serde_json::Value, open: &[Vec<String>]) -> Option<serde_json::Value> {
+    use serde_json::Value as Any;
+    if open.iter().any(Vec::is_empty) {
+        return Some(value.clone());
+    }
+    let below = |name: &str| -> Vec<Vec<String>> {
+        let led = open.iter().filter(|steps| steps[0] == name);
+        led.map(|steps| steps[1..].to_vec()).collect()
+    };
+    match value {
+        Any::Object(all) if open.iter().any(|steps| steps[0] != "*") => Some(Any::Object(
+            all.iter()
+                .filter(|(name, _)| *name != "*")
+                .filter_map(|(name, value)| Some((name.clone(), open_of(value, &below(name))?)))
+                .collect(),
+        )),
+        Any::Array(all) if open.iter().any(|steps| steps[0] == "*") => Some(Any::Array(
+            all.iter()
+                .filter_map(|value| open_of(value, &below("*")))
+                .collect(),
+        )),
+        Any::Null if !open.is_empty() => Some(Any::Null),
+        _ => None,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_left_is_what_another_reader_would_leave(
+        document in json(),
+        open in proptest::collection::vec(proptest::collection::vec("[a-c*]", 0..4), 1..5),
+        spaced in any::<bool>(),
+    ) {
+        let text = if spaced {
+            serde_json::to_string_pretty(&document).unwrap()
+        } else {
+            document.to_string()
+        };
+        let pointers: Vec<String> = open.iter().map(|steps| steps.iter().map(|step| format!("/{step}")).collect()).collect();
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let made = left(&text, &pointers, Leaves::Null);
+        match open_of(&document, &open) {
+            None => prop_assert_eq!(made, Err(Wrong::Shape)),
+            Some(wanted) => {
+                let made: serde_json::Value = serde_json::from_str(&made.unwrap()).unwrap();
+                prop_assert_eq!(made, wanted);
+            }
+        }
     }
 }

@@ -58,6 +58,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         device: None,
         app: None,
         grounds: &[],
+        dropped: Some("/role"),
         ended: None,
         risk: None,
     }
@@ -119,6 +120,7 @@ fn bare() -> AccessRecord<'static> {
         device: None,
         app: None,
         grounds: &[],
+        dropped: None,
         ended: None,
         risk: None,
     }
@@ -181,6 +183,7 @@ fn owned(record: &AccessRecord<'_>) -> Event {
             signals: device.signals.iter().map(|one| (*one).to_owned()).collect(),
         }),
         app: record.app.map(str::to_owned),
+        dropped: text(record.dropped),
         grounds: (!record.grounds.is_empty()).then(|| {
             let all = record
                 .grounds
@@ -287,6 +290,7 @@ fn a_typical_event_keeps_within_its_budget() {
         device: None,
         app: None,
         grounds: &[],
+        dropped: None,
         ended: None,
         risk: None,
         ..full(&verdicts)

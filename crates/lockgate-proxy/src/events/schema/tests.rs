@@ -136,6 +136,7 @@ fn a_later_writer_is_read() {
         device: None,
         app: None,
         grounds: &[],
+        dropped: None,
         ended: None,
         risk: None,
     };

@@ -173,8 +173,11 @@ impl<'s> Judging<'s, '_, '_> {
                     ..Said::of(step, self.now_ms)
                 })
             }
-            // Whose it is takes away from what the others open.
-            Policy::Authorize(_) | Policy::Objects(_) => None,
+            // Whose it is, and what of it, takes away from what the others open.
+            Policy::Authorize(_)
+            | Policy::Objects(_)
+            | Policy::Properties(_)
+            | Policy::Minimise(_) => None,
             // What is not asked here may still decide: nobody is told that everyone may.
             other => other.authorizes().then(|| Said::of(step, self.now_ms)),
         });
@@ -240,6 +243,7 @@ impl<'s> Judging<'s, '_, '_> {
         let asks = |step: &&Step| match &step.policy {
             Policy::Device(_) | Policy::Risk(_) => true,
             Policy::Objects(policy) => policy.is_for(&view),
+            Policy::Properties(policy) => policy.is_for(&view),
             Policy::StepUp(policy) => {
                 let verdict = policy.decide(&view, Some(&stranger()), self.now_ms);
                 matches!(verdict, Verdict::Deny(_))
