@@ -27,8 +27,8 @@ use lockgate_policy::roles::Role;
 use lockgate_policy::{
     api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, enumeration, grpc,
     headers, inflate, introspection, ip_filter, jwt, limits, minimise, mtls, objects, properties,
-    redirect, rewrite, risk, roles, scopes, session, signature, step_up, waf, webhook, websocket, Mode,
-    OnError, Span, Waiver,
+    redirect, rewrite, risk, roles, scopes, session, signature, step_up, waf, webhook, websocket,
+    Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
