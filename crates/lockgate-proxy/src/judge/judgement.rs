@@ -10,7 +10,6 @@ use lockgate_policy::device::Standing;
 use lockgate_policy::enumeration::Bounds;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::CounterKey;
-use lockgate_policy::objects::Pending;
 use lockgate_policy::risk::Score;
 use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
