@@ -215,15 +215,18 @@ pub async fn serve_request(
     let request = Request::from_parts(*parts, body);
     let client = exchange.judgement.client;
     let pools = &worker.pools;
-    let asking = pin!(pools.exchange(upstream, state, request, own.0, client));
-    let answer = match terms.deadline {
-        None => while_allowed(&mut exchange, asking).await,
-        // In a box, so that requests without one carry nothing of it along.
-        Some(until) => {
-            let asking = while_allowed(&mut exchange, asking);
-            match Box::pin(timeout_at(until, asking)).await {
-                Ok(answer) => answer,
-                Err(_) => return refuse(exchange, (&DEADLINE).into(), true),
+    let answer = {
+        // Pinned for no longer: whatever is awaited behind it takes the same place in every connection's memory.
+        let asking = pin!(pools.exchange(upstream, state, request, own.0, client));
+        match terms.deadline {
+            None => while_allowed(&mut exchange, asking).await,
+            // In a box, so that requests without one carry nothing of it along.
+            Some(until) => {
+                let asking = while_allowed(&mut exchange, asking);
+                match Box::pin(timeout_at(until, asking)).await {
+                    Ok(answer) => answer,
+                    Err(_) => return refuse(exchange, (&DEADLINE).into(), true),
+                }
             }
         }
     };

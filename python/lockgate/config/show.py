@@ -21,11 +21,15 @@ from lockgate.config.models import Config
 from lockgate.config.placed import Placed
 from lockgate.paths import PathMatch
 from lockgate.policies import AddressEntry, Policy
+from lockgate.policies._parts import Part
 from lockgate.policies.limits import By, Rate
+from lockgate.policies.objects import Known
 from lockgate.scalars import Scalar
 
 APART: Final = frozenset({"version", "include", "defaults", "apis"})
 """Sections that are not shown as they were read."""
+OF_APPS: Final = frozenset({"apps", "third_party"})
+"""To write them holds programs to what they were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def effective(loaded: Loaded) -> Shown:
         **{
             name: _value(getattr(document, "answers" if name == "problems" else name))
             for name in Config.model_fields
-            if name not in APART
+            if name not in APART and (name not in OF_APPS or document.holds_apps)
         },
         "listeners": _value(document.listeners or {"public": Listener()}),
         **({"defaults": {"limits": shared}} if shared else {}),
@@ -108,6 +112,7 @@ def _api(loaded: Loaded, api: EffectiveApi, remarks: dict[tuple[str, ...], str])
         api.waf,
         api.device,
         api.step_up,
+        api.minimise,
         api.headers,
         api.compress,
     )
@@ -196,6 +201,8 @@ def _spelt(value: Any) -> Any:
         return {value.kind: value.name}
     if isinstance(value, By):
         return value.kind if value.name is None else {value.kind: value.name}
+    if isinstance(value, Part | Known):
+        return value.text
     if isinstance(value, AddressEntry):
         return value.network if value.network is not None else {"file": value.file}
     match value:

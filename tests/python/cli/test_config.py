@@ -91,7 +91,35 @@ def test_show_never_shows_a_secret(folder: Path) -> None:
     assert "${env:SHOP_TOKEN}" in ended.out
 
 
-def test_what_is_shown_is_a_configuration_that_means_the_same(folder: Path, tmp_path: Path) -> None:
+ENTITLED = """\
+version: 1
+issuers:
+  company: {issuer: "https://login.example.com", audience: shop, client: {id: gate}}
+roles: {support: {who: {claim: groups, contains: support}}}
+apps:
+  crm: {owner: sales, tier: reviewed, apis: all, scopes: all, until: 2099-01-01}
+  two: {owner: sales, apis: [orders], scopes: ["orders:read"]}
+third_party: {tiers: {unreviewed: {rate: 60/m, burst: 7, methods: [GET]}}, unused: 30d}
+apis:
+  orders:
+    upstream: http://127.0.0.1:9000
+    authenticate: [{jwt: {issuer: company}}]
+    authorize:
+      apps: {bulk: [GET /orders/all]}
+      roles: {support: [GET, refund, "PUT /orders/{id}"]}
+      permissions: {refund: [POST /orders/**]}
+      scopes: {"orders:read": GET}
+      objects: [{operations: ["GET /orders/{id}"], response: /owner, must_equal: "claim:sub"}]
+      enumeration: {operations: ["GET /orders/{id}"], steps: 20}
+      properties: [{operations: ["PUT /orders/{id}"], write: {anyone: [note], role support: all}}]
+      risk: {deny_at: 60}
+    minimise: {fields: {anyone: [id], role support: all}}
+"""
+
+
+@pytest.mark.parametrize("text", [TEXT, ENTITLED], ids=["all", "entitled"])
+def test_what_is_shown_is_a_configuration_that_means_the_same(text: str, folder: Path, tmp_path: Path) -> None:
+    (folder / "lockgate.yaml").write_text(text, encoding="utf-8")
     shown = tmp_path / "shown.yaml"
     shown.write_text(lockgate("config", "show", cwd=folder).out, encoding="utf-8")
     before, after = (without_places(load(file).compile(0, 0)) for file in (folder / "lockgate.yaml", shown))
