@@ -3,7 +3,7 @@
 
 use std::future::{poll_fn, Future};
 use std::io;
-use std::pin::{pin, Pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -216,11 +216,10 @@ pub async fn serve_request(
     let client = exchange.judgement.client;
     let pools = &worker.pools;
     let answer = {
-        // Pinned for no longer: whatever is awaited behind it takes the same place in every connection's memory.
-        let asking = pin!(pools.exchange(upstream, state, request, own.0, client));
+        // In a box, so that connections that wait for a request carry nothing of it along.
+        let asking = Box::pin(pools.exchange(upstream, state, request, own.0, client));
         match terms.deadline {
             None => while_allowed(&mut exchange, asking).await,
-            // In a box, so that requests without one carry nothing of it along.
             Some(until) => {
                 let asking = while_allowed(&mut exchange, asking);
                 match Box::pin(timeout_at(until, asking)).await {
@@ -338,7 +337,7 @@ pub async fn serve_request(
 /// Waits for an answer, for as long as who asks is let in.
 async fn while_allowed<T>(
     exchange: &mut Exchange,
-    mut asking: Pin<&mut impl Future<Output = T>>,
+    mut asking: Pin<Box<impl Future<Output = T>>>,
 ) -> Result<T, Denial> {
     poll_fn(|cx| match asking.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Ok(answer)),
