@@ -24,9 +24,7 @@ pub fn pairs_of<'t>(text: &'t str, told: &mut Told<'_>) -> Vec<&'t str> {
     for pair in query::pairs(text) {
         let before = told.count();
         let steps = steps(&query::decoded(pair.name));
-        for length in 1..steps.len() {
-            told.on_the_way(&steps[..length]);
-        }
+        told.on_the_way(&steps);
         told.whole(&steps);
         if told.count() == before {
             kept.push(pair.text);

@@ -6,6 +6,9 @@ use super::told::Told;
 use super::UNREADABLE;
 use crate::Denial;
 
+/// What a step says (RFC 6902 section 4).
+const MEMBERS: [&str; 4] = ["op", "path", "from", "value"];
+
 /// Judges a patch. All of what a step touches must be open: it may put anything in its place.
 pub fn judge(document: &Value, told: &mut Told<'_>) -> Result<(), Denial> {
     let unreadable = |words: &'static str| Denial::new(&UNREADABLE).detail(words);
@@ -13,6 +16,14 @@ pub fn judge(document: &Value, told: &mut Told<'_>) -> Result<(), Denial> {
         .as_array()
         .ok_or_else(|| unreadable("a JSON Patch is a list of steps"))?;
     for step in steps {
+        let members = step.as_object().into_iter().flatten();
+        let mut foreign = members.filter(|(name, _)| !MEMBERS.contains(&name.as_str()));
+        // RFC 6902 lets them be ignored; who takes the list for something else does not.
+        if foreign.next().is_some() {
+            return Err(unreadable(
+                "a step of it has a member that JSON Patch does not know",
+            ));
+        }
         let text = |name: &str| step.get(name).and_then(Value::as_str);
         let source = match text("op") {
             Some("add" | "replace" | "remove" | "test") => None,
@@ -24,9 +35,7 @@ pub fn judge(document: &Value, told: &mut Told<'_>) -> Result<(), Denial> {
             let pointer = text(name).ok_or_else(|| unreadable("a step of it names no place"))?;
             let steps = read(pointer).ok_or_else(|| unreadable("a step of it names no place"))?;
             // A step on the way may be one that nobody means well by.
-            for length in 1..steps.len() {
-                told.on_the_way(&steps[..length]);
-            }
+            told.on_the_way(&steps);
             told.whole(&steps);
         }
         if let Some(value) = step.get("value") {

@@ -282,3 +282,40 @@ proptest! {
         }
     }
 }
+
+/// Whatever is told of it is bounded: before, each of these took as long as its square.
+#[test]
+fn a_body_full_of_what_nobody_means_well_by_is_soon_refused() {
+    let deep = "/__proto__".repeat(200_000);
+    let rule = RuleConfig {
+        what: vec![Only::default()],
+        open: vec![opening(For::Anyone, &["/a"])],
+        drop: false,
+        query: false,
+        span: Span::default(),
+    };
+    let rule = Rule::new(
+        (&rule.what, &rule.open),
+        &Book::new(&[]).unwrap(),
+        rule.span,
+    )
+    .unwrap();
+    let bounded = |told: &Told<'_>| {
+        assert!(told.is_poison());
+        assert!(told.denial().unwrap().detail.unwrap().len() < 2_000);
+    };
+    let mut told = Told::new(&rule, 1);
+    let patch = serde_json::json!([{ "op": "add", "path": deep, "value": 1 }]);
+    patch::judge(&patch, &mut told).unwrap();
+    bounded(&told);
+    let mut told = Told::new(&rule, 1);
+    let form = format!("a{}=1", "[__proto__]".repeat(200_000));
+    form::judge(form.as_bytes(), &mut told).unwrap();
+    bounded(&told);
+    let mut told = Told::new(&rule, 1);
+    let items = vec![serde_json::json!({"__proto__": 1}); 50_000];
+    let mut within = serde_json::Map::new();
+    within.insert("L".repeat(200_000), items.into());
+    told.poisoned(&serde_json::Value::Object(within));
+    bounded(&told);
+}

@@ -10,6 +10,9 @@ use crate::Denial;
 /// Most pointers that are told; more is no help.
 const MOST: usize = 5;
 
+/// Most of each that is kept, bytes: senders choose how long one is, and how many there are.
+const LENGTH: usize = 256;
+
 /// Names by which JavaScript reaches what all objects have (CVE-2019-10744, CVE-2018-3721).
 const PROTOTYPE: &str = "__proto__";
 const CONSTRUCTOR: [&str; 2] = ["constructor", "prototype"];
@@ -47,7 +50,7 @@ impl<'r> Told<'r> {
                 let steps = || at.iter().map(String::as_str);
                 if is_poison(steps()) {
                     self.poison = true;
-                    self.note(at, 0);
+                    self.note(at, |_| 0);
                 } else {
                     let open = self.rule.fields().member(open, name, self.held);
                     self.within(value, open, leaves, at);
@@ -71,8 +74,7 @@ impl<'r> Told<'r> {
             _ => false,
         };
         if !stays {
-            let holders = self.rule.fields().holders(at.iter().map(String::as_str));
-            self.note(at, holders);
+            self.note(at, holders_of(at));
         }
     }
 
@@ -81,16 +83,19 @@ impl<'r> Told<'r> {
         let all = || steps.iter().map(String::as_str);
         let holders = self.rule.fields().holders(all());
         self.poison |= is_poison(all());
-        if holders & self.held == 0 || is_poison(all()) {
-            self.note(steps, if is_poison(all()) { 0 } else { holders });
+        if is_poison(all()) {
+            self.note(steps, |_| 0);
+        } else if holders & self.held == 0 {
+            self.note(steps, |_| holders);
         }
     }
 
-    /// Looks at steps on the way to something.
+    /// Looks at the steps on the way to something. The first that nobody means well by is enough.
     pub fn on_the_way(&mut self, steps: &[String]) {
-        if is_poison(steps.iter().map(String::as_str)) {
+        let all = |length: usize| steps[..length].iter().map(String::as_str);
+        if let Some(length) = (1..steps.len()).find(|length| is_poison(all(*length))) {
             self.poison = true;
-            self.note(steps, 0);
+            self.note(&steps[..length], |_| 0);
         }
     }
 
@@ -109,14 +114,11 @@ impl<'r> Told<'r> {
         self.poison
     }
 
-    fn note(&mut self, steps: &[String], holders: Holders) {
-        let pointer: String = steps
-            .iter()
-            .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")))
-            .collect();
+    /// Counts one; what is told of it is made for the first few alone.
+    fn note(&mut self, steps: &[String], holders: impl FnOnce(&Rule) -> Holders) {
         self.count += 1;
         if self.pointers.len() < MOST {
-            self.pointers.push((pointer, holders));
+            self.pointers.push((pointer(steps), holders(self.rule)));
         }
     }
 
@@ -159,6 +161,34 @@ impl<'r> Told<'r> {
         let said = said.unwrap_or_default();
         Denial::new(&CLOSED).detail(format!("{said}; {why}"))
     }
+}
+
+fn holders_of(steps: &[String]) -> impl FnOnce(&Rule) -> Holders + '_ {
+    |rule| rule.fields().holders(steps.iter().map(String::as_str))
+}
+
+/// The pointer that leads there, as far as it is kept.
+fn pointer(steps: &[String]) -> String {
+    let mut made = String::new();
+    for step in steps {
+        made.push('/');
+        for letter in step.chars() {
+            if made.len() >= LENGTH {
+                made.push('…');
+                return made;
+            }
+            match letter {
+                '~' => made.push_str("~0"),
+                '/' => made.push_str("~1"),
+                letter => made.push(letter),
+            }
+        }
+        if made.len() >= LENGTH {
+            made.push('…');
+            return made;
+        }
+    }
+    made
 }
 
 /// Whether steps end in a name by which JavaScript reaches what all objects have.
