@@ -52,6 +52,9 @@ pub const MAX_NAMES: usize = 16;
 /// Longest number that somebody could walk by, digits.
 const DIGITS: usize = 18;
 
+/// Longest text behind a number that a server may take no notice of, such as `.json`, bytes.
+const REST: usize = 8;
+
 /// The room's config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -197,37 +200,58 @@ impl Enumeration {
         if parts.is_empty() {
             return None;
         }
-        let last = parts.iter().rposition(|(_, value)| number(value).is_some());
-        // Without the number: whoever walks walks in one place.
-        let mut place = self.begin(view, b"place");
         let mut object = self.begin(view, b"object");
-        for (at, (name, value)) in parts.iter().enumerate() {
+        for (name, value) in &parts {
             object.part(name.as_bytes());
             object.part(value.as_bytes());
-            place.part(name.as_bytes());
-            place.part(if Some(at) == last {
-                b""
-            } else {
-                value.as_bytes()
-            });
         }
         if view.operation.is_none() {
             object.part(path.as_bytes());
-            // Many servers heed neither letters nor a slash at the end: no spelling hides a row.
-            let lower = path.to_ascii_lowercase();
-            let around = lower.split('/').filter(|one| !one.is_empty());
-            let fixed = around.filter(|one| !one.bytes().any(|byte| byte.is_ascii_digit()));
-            fixed.for_each(|one| place.part(one.as_bytes()));
         }
-        let short = |sip: Sip| sip.end().0 as u32;
-        let place = short(place);
+        let numbered = |at: &usize| number(parts[*at].1).is_some();
+        let last = (0..parts.len()).rev().find(numbered);
+        let first = (0..parts.len())
+            .find(numbered)
+            .filter(|at| Some(*at) != last);
+        let at_last = last.map(|at| self.walked(view, &path, &parts, at));
+        // What stands behind it may be another each time, and says nothing of where one walks.
+        let before = before_number(&path);
+        let at_first = first.map(|at| self.walked(view, before, &parts[..=at], at));
         Some(Sighting {
             key: self.key(view, asked),
             chosen: asked.identity.is_none(),
             object: short(object),
-            number: last.and_then(|at| Some((place, number(parts[at].1)?))),
+            numbers: [at_last.flatten(), at_first.flatten()],
             bounds: self.bounds,
         })
+    }
+
+    /// Where a number stands, told without it: whoever walks walks in one place. And the number.
+    fn walked(
+        &self,
+        view: &RequestView<'_>,
+        path: &str,
+        parts: &[(&str, &str)],
+        at: usize,
+    ) -> Option<(u32, u64)> {
+        let (walking, around) = number(parts[at].1)?;
+        let mut place = self.begin(view, b"place");
+        for (number, (name, value)) in parts.iter().enumerate() {
+            place.part(name.as_bytes());
+            if number == at {
+                around.iter().for_each(|part| place.part(part.as_bytes()));
+            } else {
+                place.part(value.as_bytes());
+            }
+        }
+        if view.operation.is_none() {
+            // Many servers heed neither letters nor a slash at the end: no spelling hides a row.
+            let lower = path.to_ascii_lowercase();
+            let fixed = lower.split('/').filter(|one| !one.is_empty());
+            let fixed = fixed.filter(|one| !one.bytes().any(|byte| byte.is_ascii_digit()));
+            fixed.for_each(|one| place.part(one.as_bytes()));
+        }
+        Some((short(place), walking))
     }
 
     fn begin(&self, view: &RequestView<'_>, kind: &[u8]) -> Sip {
@@ -262,10 +286,45 @@ impl Enumeration {
     }
 }
 
-/// A number that somebody could walk by.
-fn number(text: &str) -> Option<u64> {
-    let plain = (1..=DIGITS).contains(&text.len()) && text.bytes().all(|one| one.is_ascii_digit());
-    plain.then(|| text.parse().ok())?
+#[allow(clippy::cast_possible_truncation)] // As many bits as are kept of each.
+fn short(sip: Sip) -> u32 {
+    sip.end().0 as u32
+}
+
+/// A path up to the first of its segments with a number; all of it where none has.
+fn before_number(path: &str) -> &str {
+    let mut begins = 0;
+    for segment in path.split('/') {
+        if number(segment).is_some() {
+            return &path[..begins];
+        }
+        begins += segment.len() + 1;
+    }
+    path
+}
+
+/// The number in a text that somebody could walk by, and what stands around it where that says where one walks.
+///
+/// Many servers read the number that a text begins with and take no notice of the rest, nor of blanks, a plus and
+/// zeros before it: these are ways of spelling it. A text with more numbers, or a long rest, is no number but a name.
+fn number(text: &str) -> Option<(u64, [String; 2])> {
+    let text = query::decoded(text);
+    let text = text.trim_matches(|one: char| one.is_whitespace() || one == '+');
+    let is_digit = |one: char| one.is_ascii_digit();
+    let (before, rest) = text.split_at(text.find(is_digit)?);
+    let (digits, behind) = rest.split_at(rest.find(|one| !is_digit(one)).unwrap_or(rest.len()));
+    let around = match before {
+        "" if behind.len() <= REST => ["", ""],
+        "" => return None,
+        _ if behind.contains(is_digit) => return None,
+        _ => [before, behind],
+    };
+    let around = around.map(str::to_ascii_lowercase);
+    match digits.trim_start_matches('0') {
+        "" => Some((0, around)),
+        plain if plain.len() <= DIGITS => Some((plain.parse().ok()?, around)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

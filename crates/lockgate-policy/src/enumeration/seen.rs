@@ -43,8 +43,8 @@ pub struct Sighting {
     pub chosen: bool,
     /// A hash of what names the object. Two of a thousand are taken for one in one of ten thousand cases.
     pub object: u32,
-    /// Where it stands that a number says which, and the number.
-    pub number: Option<(u32, u64)>,
+    /// Where numbers stand that say which, and the numbers: the last, and the first where that is another.
+    pub numbers: [Option<(u32, u64)>; 2],
     /// What is too much.
     pub bounds: Bounds,
 }
@@ -113,11 +113,11 @@ impl Seen {
                 return self.flag(Unusual::Objects, one.bounds, now_ms);
             }
         }
-        let steps = one
-            .number
-            .map_or(0, |(place, number)| self.walk(place, number));
-        if one.bounds.steps > 0 && steps > one.bounds.steps {
-            return self.flag(Unusual::Walking, one.bounds, now_ms);
+        for (place, number) in one.numbers.into_iter().flatten() {
+            let steps = self.walk(place, number);
+            if one.bounds.steps > 0 && steps > one.bounds.steps {
+                return self.flag(Unusual::Walking, one.bounds, now_ms);
+            }
         }
         None
     }

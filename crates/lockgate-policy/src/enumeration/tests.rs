@@ -129,7 +129,7 @@ fn an_operations_names_name_the_object() {
         })
     };
     let one = of("getOrder", &captures).unwrap();
-    assert_eq!(one.number.unwrap().1, 7);
+    assert_eq!(one.numbers[0].unwrap().1, 7);
     assert_ne!(one.object, of("deleteOrder", &captures).unwrap().object);
     assert_eq!(
         of("listOrders", &[]),
@@ -144,11 +144,14 @@ fn an_operations_names_name_the_object() {
         None
     );
     let long = "/orders/1234567890123456789";
-    assert_eq!(sighting(&Ask { path: long, ..ASK }).unwrap().number, None);
+    assert_eq!(
+        sighting(&Ask { path: long, ..ASK }).unwrap().numbers,
+        [None; 2]
+    );
     // No spelling hides a row.
     for path in ["/Orders/7", "/orders/7/", "/ORDERS/%37"] {
         let other = sighting(&Ask { path, ..ASK }).unwrap();
-        assert_eq!(other.number, sighting(&ASK).unwrap().number, "{path}");
+        assert_eq!(other.numbers, sighting(&ASK).unwrap().numbers, "{path}");
     }
 }
 
@@ -239,7 +242,7 @@ fn seen_at(number: u64, bounds: Bounds) -> Sighting {
         key: CounterKey(1),
         chosen: false,
         object: number as u32,
-        number: Some((7, number)),
+        numbers: [Some((7, number)), None],
         bounds,
     }
 }
@@ -298,4 +301,48 @@ proptest! {
             prop_assert_eq!(flag.is_some(), different.len() > BOUNDS.objects as usize);
         }
     }
+}
+
+#[test]
+fn no_spelling_of_a_number_hides_a_row() {
+    let spelt = [
+        " 7",
+        "+7",
+        "00000000000000000000007",
+        "7.json",
+        "7.0",
+        "7x1",
+        "7 ",
+    ];
+    for text in spelt {
+        assert_eq!(
+            number(text),
+            Some((7, [String::new(), String::new()])),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        number("INV-0017"),
+        Some((17, ["inv-".to_owned(), String::new()]))
+    );
+    assert_eq!(number("0").unwrap().0, 0);
+    for name in [
+        "",
+        "orders",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "a1b2",
+        "1234567890123456789",
+    ] {
+        assert_eq!(number(name), None, "{name}");
+    }
+}
+
+#[test]
+fn a_row_is_followed_whatever_stands_behind_it() {
+    let first = |path: &'static str| sighting(&Ask { path, ..ASK }).unwrap().numbers[1].unwrap();
+    let (place, number) = first("/orders/7/lines/345");
+    assert_eq!(number, 7);
+    assert_eq!(first("/Orders/8/lines/9"), (place, 8));
+    assert_ne!(first("/users/7/lines/345").0, place);
+    assert_eq!(sighting(&ASK).unwrap().numbers[1], None, "there is one");
 }

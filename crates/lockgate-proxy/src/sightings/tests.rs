@@ -18,7 +18,7 @@ fn sighting(caller: u64, object: u32) -> Sighting {
         key: CounterKey(caller),
         chosen: true,
         object,
-        number: None,
+        numbers: [None; 2],
         bounds: BOUNDS,
     }
 }
