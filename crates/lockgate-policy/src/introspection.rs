@@ -35,7 +35,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jwt::claims::{check, issued_by, Demands};
+use crate::jwt::claims::{check, issued_by, program, Demands};
 use crate::jwt::place::Reader;
 use crate::jwt::refusal::{missing, not_ours, refuse, scopeless};
 use crate::jwt::token::Parts;
@@ -372,10 +372,7 @@ impl Introspection {
             }
         }
         kind(claims)?;
-        if ["sub", "client_id", "azp"]
-            .iter()
-            .all(|name| claims.get(*name).is_none())
-        {
+        if claims.get("sub").is_none() && program(claims).is_none() {
             return Err(refuse(
                 &CLAIMS,
                 "it names nobody: no `sub` and no `client_id`",

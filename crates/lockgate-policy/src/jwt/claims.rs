@@ -12,6 +12,8 @@ use crate::{Denial, Identity};
 
 /// Longest `sub`, `client_id` and `azp`, bytes: they are counted by and written down.
 const NAME_BYTES: usize = 256;
+/// Claims that name a program, the first that there is.
+const PROGRAM: [&str; 4] = ["client_id", "azp", "cid", "appid"];
 /// Entries of `aud` that are looked at.
 const AUDIENCES: usize = 64;
 /// The last second that is believed to be one: 2^53, beyond which a number is not exact.
@@ -68,6 +70,15 @@ pub fn check(
     Ok(())
 }
 
+/// What the program is called that a token was given to: in the standards' words (RFC 9068 section 2.2; OpenID
+/// Connect Core section 2), else in those of Okta and of Microsoft's first version.
+pub fn program(claims: &Map<String, Value>) -> Option<&str> {
+    let named = PROGRAM
+        .iter()
+        .filter_map(|name| claims.get(*name)?.as_str());
+    named.filter(|name| name.len() <= NAME_BYTES).next()
+}
+
 /// Who calls, by claims that have been checked.
 pub fn identity(proved_by: &'static str, issuer: &str, claims: Map<String, Value>) -> Identity {
     let text = |name: &str| {
@@ -76,7 +87,7 @@ pub fn identity(proved_by: &'static str, issuer: &str, claims: Map<String, Value
             .and_then(Value::as_str)
             .map(Arc::<str>::from)
     };
-    let app = text("client_id").or_else(|| text("azp"));
+    let app = program(&claims).map(Arc::<str>::from);
     // A program that calls for itself has no other name (RFC 9068 section 2.2).
     let owner = text("sub").or_else(|| app.clone());
     let owner = owner.unwrap_or_else(|| "".into());

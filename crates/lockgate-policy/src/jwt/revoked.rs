@@ -31,7 +31,7 @@ pub enum By {
     Token,
     /// `sub`: what a person or service has.
     Subject,
-    /// `client_id`, else `azp`: what a program has.
+    /// What the program is called that has it.
     Client,
     /// `sid`: what was issued within one sign-in (OpenID Connect Back-Channel Logout 1.0).
     Session,
@@ -60,7 +60,7 @@ impl By {
         match self {
             Self::Token => [text("jti"), None, None],
             Self::Subject => [text("sub"), None, None],
-            Self::Client => [text("client_id").or_else(|| text("azp")), None, None],
+            Self::Client => [super::claims::program(claims), None, None],
             Self::Session => [text("sid"), None, None],
             Self::Device => [text("device"), bound("jkt"), bound("x5t#S256")],
             Self::Issuer => [Some(""), None, None],
