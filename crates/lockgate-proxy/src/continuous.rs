@@ -2,7 +2,7 @@
 //! judged again, by the rules and the facts of now.
 //!
 //! For that the head is kept as it came. A request that is over soon is never looked at, and pays
-//! for a copy of its head.
+//! for a handle to bytes that are there anyway.
 
 use std::cell::Cell;
 
@@ -57,8 +57,7 @@ impl Continuous {
         self.head = Head::Kept {
             version: parts.version,
             target: parts.uri.path_and_query().cloned(),
-            // A copy: what it was read into is the connection's, which reads on meanwhile.
-            lines: lines.map_or_else(|| Lines::from(&parts.headers), |lines| lines.copied()),
+            lines: lines.unwrap_or_else(|| Lines::from(&parts.headers)),
         };
     }
 

@@ -206,12 +206,6 @@ impl Lines {
         Self(head.slice(start..head.len().saturating_sub(2).max(start)))
     }
 
-    /// The same, in memory of their own.
-    #[must_use]
-    pub fn copied(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
-    }
-
     /// Each line with its end, and how much of it is the field's name.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut start = 0;
