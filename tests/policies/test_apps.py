@@ -10,8 +10,11 @@ import pytest
 
 from gateway.harness import bundles
 from gateway.harness.gate import Gate, key_put
-from gateway.harness.upstream import AutoUpstream
+from gateway.harness.upstream import AutoUpstream, Upstream
+from gateway.harness.wire import request
 from lockgate import _native
+from lockgate.admin.app_reach import reach
+from lockgate.state import StateFolder
 from policies.entitled import Entitled, compiled, document, step
 from policies.test_session import PEPPER
 from support.vectors import Case, cases, name
@@ -78,7 +81,7 @@ def shop(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> Entitled:
     return Entitled(gate, auto.port, tmp_path, said)
 
 
-@pytest.mark.parametrize("claim", ["client_id", "azp"])
+@pytest.mark.parametrize("claim", ["client_id", "azp", "cid", "appid"])
 def test_a_token_does_no_more_than_its_program_was_given(claim: str, shop: Entitled) -> None:
     told = {"scope": "orders:read orders:write", claim: "crm"}
     assert shop.token("GET", "/orders", **told).status == 200
@@ -156,3 +159,31 @@ def test_a_program_that_uses_a_key(shop: Entitled) -> None:
     assert (refused.status, refused.reason) == (403, "scope-missing")
     stranger = shop.key("GET", "/orders", "key_of_none", app="gone", scopes=["orders:read"])
     assert (stranger.status, stranger.reason) == (403, "app-unknown")
+
+
+def test_what_it_read_shows_though_the_answer_broke_off(gate: Gate, tmp_path: Path) -> None:
+    """Who hangs up before the last byte, or is stopped meanwhile, has read what came before."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    piece = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+    with Upstream() as upstream:
+        shop = Entitled(gate, upstream.port, tmp_path, document(AUTHORIZE, apps={"breaking": CRM}))
+        bearer = shop.tokens.bearer(2**31, scope="orders:read", client_id="breaking", sub="ada")
+        client = gate.client()
+        client.send(request("/orders/1", f"Authorization: {bearer}"))
+        upstream.serve(head + piece)
+        client.until(b"xxxx")
+        client.close()
+        [gone] = gate.written(path="/orders/1", app="breaking")
+        other = gate.client()
+        other.send(request("/orders/2", f"Authorization: {bearer}"))
+        upstream.serve(head + piece)
+        other.until(b"xxxx")
+        seq = int(gate.tell("facts_seq")) + 1
+        gate.facts(put(seq, {"id": "breaking", "tier": "unreviewed", "stopped": True}))
+        [ended] = gate.written(path="/orders/2", app="breaking")
+    assert [gone["reason"], ended["reason"], ended["ended"]] == ["client-gone", "access-ended", "app-stopped"]
+    found = reach(StateFolder(gate.state), "breaking", 0)
+    assert (found.requests, found.refused) == (2, 0)
+    assert found.bytes_out > 0
+    assert sorted(one["path"] for one in found.objects) == ["/orders/1", "/orders/2"]
+    assert [one["person"] for one in found.people] == ["ada"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lockgate.admin.app_asked import ASKED, OF_APPS
 from lockgate.history.reader import History
 from lockgate.state import StateFolder
 
@@ -14,7 +15,7 @@ MOST: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What events tell of a program's requests that were answered."""
+    """What events tell of a program's requests, as far as an API was asked."""
 
     app: str
     since_ms: int
@@ -40,35 +41,35 @@ def reach(state: StateFolder, app: str, since_ms: int) -> Reach:
     """What the program did since then, as far as events are kept."""
     with History.open(state, sources=("gate",)) as history:
 
-        def rows(select: str, rest: str = "AND reason IS NULL") -> list[dict[str, Any]]:
+        def rows(select: str, rest: str = f"AND {ASKED}") -> list[dict[str, Any]]:
             query = f"SELECT {select} FROM events WHERE {_OF_APP} {rest}"  # noqa: S608 -- Our own words.
             return history.rows(query, [app, since_ms])
 
         whole = rows(
             "min(at_ms) AS first_ms, max(at_ms) AS last_ms, count(*) AS requests, "
-            "count(*) FILTER (WHERE reason IS NOT NULL) AS refused, "
-            "coalesce(sum(bytes_out) FILTER (WHERE reason IS NULL), 0) AS bytes_out, "
-            "count(DISTINCT identity) FILTER (WHERE reason IS NULL) AS people, "
-            "count(DISTINCT (api, path)) FILTER (WHERE reason IS NULL) AS objects, "
-            "count(DISTINCT peer) FILTER (WHERE reason IS NULL) AS addresses",
+            f"count(*) FILTER (WHERE NOT {ASKED}) AS refused, "
+            f"coalesce(sum(bytes_out) FILTER (WHERE {ASKED}), 0) AS bytes_out, "
+            f"count(DISTINCT identity) FILTER (WHERE {ASKED}) AS people, "
+            f"count(DISTINCT (api, path)) FILTER (WHERE {ASKED}) AS objects, "
+            f"count(DISTINCT peer) FILTER (WHERE {ASKED}) AS addresses",
             "",
         )[0]
         operations = rows(
             "api, coalesce(operation, route) AS operation, method, count(*) AS requests, "
             "sum(bytes_out)::BIGINT AS bytes_out, max(at_ms) AS last_ms",
-            f"AND reason IS NULL GROUP BY ALL ORDER BY requests DESC LIMIT {MOST}",
+            f"AND {ASKED} GROUP BY ALL ORDER BY requests DESC LIMIT {MOST}",
         )
         people = rows(
             "identity AS person, count(*) AS requests, max(at_ms) AS last_ms",
-            f"AND reason IS NULL AND identity IS NOT NULL GROUP BY ALL ORDER BY requests DESC, person LIMIT {MOST}",
+            f"AND {ASKED} AND identity IS NOT NULL GROUP BY ALL ORDER BY requests DESC, person LIMIT {MOST}",
         )
         objects = rows(
             "api, path, count(*) AS requests, max(at_ms) AS last_ms",
-            f"AND reason IS NULL GROUP BY ALL ORDER BY requests DESC, path LIMIT {MOST}",
+            f"AND {ASKED} GROUP BY ALL ORDER BY requests DESC, path LIMIT {MOST}",
         )
         addresses = rows(
             "peer AS address, any_value(country) AS country, count(*) AS requests, max(at_ms) AS last_ms",
-            f"AND reason IS NULL GROUP BY peer ORDER BY requests DESC, address LIMIT {MOST}",
+            f"AND {ASKED} GROUP BY peer ORDER BY requests DESC, address LIMIT {MOST}",
         )
     return Reach(
         app,
@@ -88,4 +89,4 @@ def reach(state: StateFolder, app: str, since_ms: int) -> Reach:
     )
 
 
-_OF_APP: Final = "class IN ('access', 'security') AND app = $1 AND at_ms >= $2"
+_OF_APP: Final = f"{OF_APPS} AND app = $1 AND at_ms >= $2"

@@ -2,20 +2,21 @@
 
 Uses are kept by what was used, with its first and last time, so that a report
 does not depend on how long events are kept. They are taken from the history
-every minute; requests that were refused are no uses.
+every minute; requests that no API was asked are no uses.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import structlog
 from sqlalchemy import func, select
 
-from lockgate.admin.apps import AppRecord, Apps
+from lockgate.admin.app_asked import ASKED, OF_APPS
+from lockgate.admin.apps import AppRecord, AppRuleError, Apps
 from lockgate.admin.clock import now_ms
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.journal import Journal
@@ -32,6 +33,11 @@ WHAT_MAX: Final = 400
 MOST_USES: Final = 20_000
 """Of one program: names of operations are a document's, scopes an issuer's."""
 ACTOR: Final = "lockgate"
+
+UNWRITTEN: Final = (
+    "nothing is known of what programs use: `events.access` is `false`, so that nothing is written down of what is let "
+    "through; take it out, and ask again after a while"
+)
 
 Kind = Literal["api", "operation", "scope"]
 
@@ -70,11 +76,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Scopes whose use events do not tell."""
+    """What events do not tell of."""
 
-    scopes: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    """What rules name besides `scopes`: a scope among them may be needed unseen."""
     apis: frozenset[str] = frozenset()
     """APIs at which any scope may be needed unseen."""
+    everything: bool = False
+    """Whether requests that are let through are not written down at all."""
 
 
 class AppUses:
@@ -90,7 +99,7 @@ class AppUses:
         self.operations: Callable[[], Mapping[str, Sequence[str]]] = dict
         """The operations of each API, as the served configuration has them."""
         self.unseen: Callable[[], Unseen] = Unseen
-        """Scopes whose use events do not tell, by the served configuration."""
+        """What events do not tell of, by the served configuration."""
 
     async def keep(self) -> None:
         """A round every minute, for ever."""
@@ -121,8 +130,11 @@ class AppUses:
         with self._store.write() as session:
             counts: dict[str, int] = {}
             for row in found:
-                if row["app"] not in known or len(row["what"]) > WHAT_MAX:
+                if row["app"] not in known:
                     continue
+                if len(row["what"]) > WHAT_MAX:
+                    # One without a name: the program is not narrowed to those that have one.
+                    row["what"] = f"{row['what'].partition(' ')[0]} "
                 use = session.get(AppUse, (row["app"], row["kind"], row["what"]))
                 if use is not None:
                     use.first_ms = min(use.first_ms, row["first_ms"])
@@ -179,22 +191,30 @@ class AppUses:
     def expire(self) -> None:
         """Take back scopes that registered programs were given and have not used for long enough."""
         setup = self._apps.setup
-        if setup is None:
+        unseen = self.unseen()
+        if setup is None or unseen.everything:
             return
         before = now_ms() - int(setup["unused_ms"])
         with self._store.read() as session:
             given = session.execute(select(App.id, App.scopes).where(App.source != "configuration")).all()
-            of_scopes = select(AppUse.app, AppUse.what).where(AppUse.kind == "scope", AppUse.last_ms >= before)
-            used = {(app, scope) for app, scope in session.execute(of_scopes)}
+            recent = select(AppUse.app, AppUse.kind, AppUse.what).where(AppUse.last_ms >= before)
+            used = {(app, kind, what) for app, kind, what in session.execute(recent)}
+        blind = {app for app, kind, api in used if kind == "api" and api in unseen.apis}
         for app, scopes in given:
-            left = [scope for scope, at_ms in (scopes or {}).items() if at_ms >= before or (app, scope) in used]
+            left = [
+                scope
+                for scope, at_ms in (scopes or {}).items()
+                if at_ms >= before or app in blind or scope in unseen.words or (app, "scope", scope) in used
+            ]
             if len(left) < len(scopes or {}) and app not in setup["named"]:
                 self._apps.change(ACTOR, app, {"scopes": left}, action="app.expire")
 
     def usage(self, app_id: str, days: int) -> Usage:
         """What a program was given against what it used within so many days."""
         app, now = self._apps.one(app_id), now_ms()
-        since = max(now - days * DAY_MS, app.created_ms or 0)
+        if self.unseen().everything:
+            raise AppRuleError(UNWRITTEN)
+        since = max(now - days * DAY_MS, app.created_ms or 0, self._known_ms())
         of_app = select(AppUse.kind, AppUse.what, AppUse.first_ms, AppUse.last_ms).where(AppUse.app == app_id)
         with self._store.read() as session:
             uses = {(kind, what): (first, last) for kind, what, first, last in session.execute(of_app)}
@@ -227,6 +247,14 @@ class AppUses:
         trimmed = _trimmed(app, recent, operations, self.unseen())
         return Usage(app, days, since, listed, unlimited, round(100 * sum(shares) / len(shares)), trimmed)
 
+    def _known_ms(self) -> int:
+        """From when on it is known what programs use: the first use, or the first event that is kept."""
+        with self._store.read() as session:
+            first = session.scalar(select(func.min(AppUse.first_ms)))
+        with History.open(self._state, sources=("gate",)) as history:
+            kept = history.rows("SELECT min(at_ms) AS at_ms FROM events")[0]["at_ms"]
+        return min((at_ms for at_ms in (first, kept) if at_ms is not None), default=now_ms())
+
     def trim(self, actor: str, app_id: str, days: int) -> Usage:
         """Give a registered program no more than it used within so many days."""
         usage = self.usage(app_id, days)
@@ -253,18 +281,36 @@ def _trimmed(
             narrowed[api] = sorted(names)
     scopes = {what for kind, what in used if kind == "scope"}
     given = set(app.scopes or ())
-    scopes |= given if unseen.apis & set(apis) else given & unseen.scopes
+    scopes |= given if unseen.apis & set(apis) else given & unseen.words
     return {"apis": apis, "operations": narrowed, "scopes": sorted(scopes)}
 
 
 def unseen(bundle: Mapping[str, Any]) -> Unseen:
-    """Scopes of which events do not tell that they were needed: roles may ask for them, and policies in Cedar."""
-    asked = (who for role in bundle.get("roles", ()) for every in role["who"] for who in every)
-    apis = (api["name"] for api in bundle["apis"] if api["policies"].get("cedar") or api["policies"].get("plugins"))
-    return Unseen(frozenset(scope for who in asked for scope in who.get("scope", ())), frozenset(apis))
+    """What events do not tell of: they name a scope that `scopes` has asked for, and none that another rule has."""
+    words = set(_texts(bundle.get("roles", ())))
+    apis = set()
+    for api in bundle["apis"]:
+        policies = api["policies"]
+        words |= {text for room, said in policies.items() if room != "scopes" for text in _texts(said)}
+        if policies.get("cedar") or policies.get("plugins"):
+            apis.add(api["name"])
+    events = bundle.get("events") or {}
+    return Unseen(frozenset(words), frozenset(apis), everything=not events.get("access", True))
 
 
-_USED: Final = "class IN ('access', 'security') AND app IS NOT NULL AND reason IS NULL AND at_ms >= $1"
+def _texts(said: object) -> Iterator[str]:
+    """Every text within."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, Mapping):
+        for one in said.values():
+            yield from _texts(one)
+    elif isinstance(said, list | tuple):
+        for one in said:
+            yield from _texts(one)
+
+
+_USED: Final = f"{OF_APPS} AND {ASKED} AND at_ms >= $1"
 _USES: Final = f"""
 WITH used AS (SELECT app, api, operation, grounds, at_ms FROM events WHERE {_USED})
 SELECT app, 'api' AS kind, api AS what, min(at_ms) AS first_ms, max(at_ms) AS last_ms

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from lockgate.admin import facts
@@ -122,7 +122,7 @@ class Apps:
         with self._store.write() as session:
             if app_id in self._named() or session.get(App, app_id) is not None:
                 raise AppExistsError(f"there is a program {app_id!r} already: `lockgate apps show {app_id}`")
-            if len(session.scalars(select(App.id)).all()) >= MAX_APPS:
+            if (session.scalar(select(func.count()).select_from(App)) or 0) >= MAX_APPS:
                 raise AppRuleError(f"there are {MAX_APPS} programs: remove some that nobody uses")
             at_ms = now_ms()
             scopes = said.pop("scopes", ())
@@ -186,8 +186,16 @@ class Apps:
                 raise _absent(app_id)
             if row is not None and row.stopped_ms is not None:
                 row.stopped_ms = row.stopped_by = row.stopped_reason = None
-                self._tell(session, row)
                 self._journal.audit(actor, "app.start", app_id, {})
+                if row.source != "configuration":
+                    self._tell(session, row)
+                    return self._record(row, app_id)
+                # It was there to be stopped.
+                record = self._record(row, app_id)
+                session.delete(row)
+                session.flush()
+                facts.append(session, [facts.forget_app(app_id)])
+                return record
             return self._record(row, app_id)
 
     def remove(self, actor: str, app_id: str) -> AppRecord:
@@ -261,9 +269,14 @@ class Apps:
                 parse_redirect(uri)
             except RedirectError as error:
                 raise AppRuleError(str(error)) from error
+        self._check_clients(session, row)
+
+    def _check_clients(self, session: Session, row: App) -> None:
         taken = {(one["issuer"], one["client"]) for said in self._named().values() for one in said["clients"]}
-        for other in session.scalars(select(App).where(App.id != row.id, App.source != "configuration")):
-            taken |= {(one["issuer"], one["client"]) for one in other.clients}
+        # Also of one that was stopped, and that the configuration names no more: another name does not start it.
+        for other in session.scalars(select(App).where(App.id != row.id)):
+            if other.id not in self._named():
+                taken |= {(one["issuer"], one["client"]) for one in other.clients}
         for one in row.clients:
             if one["issuer"] not in self.known_issuers:
                 known = ", ".join(sorted(self.known_issuers)) or "none"

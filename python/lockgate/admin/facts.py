@@ -94,7 +94,14 @@ def revoke(key_id: str) -> dict[str, Any]:
 
 
 def put_app(app: App) -> dict[str, Any]:
-    """The fact that there is a program, with what a gate must know of it."""
+    """The fact that there is a program, with what a gate must know of it.
+
+    Of one that the configuration names, or did, that is whether it was stopped: it was given nothing here.
+    """
+    if app.source == "configuration":
+        stopped = app.stopped_ms is not None
+        nothing: dict[str, Any] = {"clients": [], "tier": "unreviewed", "scopes": [], "apis": []}
+        return {"kind": "app.put", "app": {"id": app.id, **nothing, "stopped": stopped}}
     told = {
         "id": app.id,
         "clients": app.clients,

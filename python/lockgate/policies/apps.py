@@ -22,7 +22,7 @@ class Apps(Authorization):
 
     registered: Literal["required", "optional"] = Field(
         default="required",
-        description="`required`: a program that its credential names (`client_id`, `azp`) and nobody has registered is "
+        description="`required`: a program that its credential names and nobody has registered is "
         "refused. `optional`: it is let through, as if it were nobody's.",
         examples=["optional"],
     )

@@ -166,7 +166,10 @@ impl Book {
         };
         match named {
             Some(record) => Some((Arc::clone(record), apps.is_stopped(&record.id))),
-            None => apps.of(issuer, app),
+            // What the configuration names has the clients that it says, and no others.
+            None => apps
+                .of(issuer, app)
+                .filter(|(record, _)| !self.names.contains_key(&*record.id)),
         }
     }
 }

@@ -410,3 +410,13 @@ proptest! {
         prop_assert!(left.iter().all(|scope| token.iter().any(|one| one == scope)));
     }
 }
+
+#[test]
+fn facts_give_a_program_of_the_configuration_no_other_clients() {
+    let policy = policy(&registry(vec![app("crm", Tier::Reviewed, Some(&["a"]))]));
+    let apps = Apps::default();
+    let other = vec![("company".into(), "another".into())];
+    apps.put(fact("crm", Tier::Trusted, &["a", "b"]), other, false);
+    let who = caller("another", "a b");
+    assert_eq!(reason(&decide(&policy, &who, &told(apps))), "app-unknown");
+}
