@@ -79,7 +79,7 @@ class AppClient(Settings):
     """What an issuer calls a program."""
 
     issuer: Name = Field(description="A name under `issuers`.", examples=["company"])
-    client: Text = Field(description="The `client_id` of its tokens, else `azp`, `cid` or `appid`.", examples=["0oa1f2"])
+    client: Text = Field(description="`client_id`, else `azp`, `cid` or `appid`, of its tokens.", examples=["0oa1f2"])
 
 
 class App(Settings):

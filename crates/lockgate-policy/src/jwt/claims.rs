@@ -73,10 +73,10 @@ pub fn check(
 /// What the program is called that a token was given to: in the standards' words (RFC 9068 section 2.2; OpenID
 /// Connect Core section 2), else in those of Okta and of Microsoft's first version.
 pub fn program(claims: &Map<String, Value>) -> Option<&str> {
-    let named = PROGRAM
+    let mut named = PROGRAM
         .iter()
         .filter_map(|name| claims.get(*name)?.as_str());
-    named.filter(|name| name.len() <= NAME_BYTES).next()
+    named.find(|name| name.len() <= NAME_BYTES)
 }
 
 /// Who calls, by claims that have been checked.
