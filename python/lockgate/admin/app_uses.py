@@ -19,6 +19,7 @@ from lockgate.admin.app_asked import ASKED, OF_APPS
 from lockgate.admin.apps import AppRecord, AppRuleError, Apps
 from lockgate.admin.clock import now_ms
 from lockgate.admin.findings import Findings, Seen
+from lockgate.admin.grants import Grants
 from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import App, AppUse
@@ -96,6 +97,8 @@ class AppUses:
         self._apps = apps
         self._findings = findings
         self._journal = journal
+        self.grants: Grants | None = None
+        """What people allow programs; where it goes unused, it is taken back with the rest."""
         self.operations: Callable[[], Mapping[str, Sequence[str]]] = dict
         """The operations of each API, as the served configuration has them."""
         self.unseen: Callable[[], Unseen] = Unseen
@@ -194,6 +197,8 @@ class AppUses:
         unseen = self.unseen()
         if setup is None or unseen.everything:
             return
+        if self.grants is not None:
+            self.grants.expire(int(setup["unused_ms"]))
         before = now_ms() - int(setup["unused_ms"])
         with self._store.read() as session:
             given = session.execute(select(App.id, App.scopes).where(App.source != "configuration")).all()

@@ -106,7 +106,7 @@ class Apps:
     def every(self) -> list[AppRecord]:
         """All there are, by name."""
         with self._store.read() as session:
-            rows = {row.id: row for row in session.scalars(select(App))}
+            rows = {row.id: row for row in session.scalars(select(App)) if not self._is_left(row)}
             return [self._record(rows.get(app_id), app_id) for app_id in sorted({*self._named(), *rows})]
 
     def one(self, app_id: str) -> AppRecord:
@@ -120,7 +120,12 @@ class Apps:
             raise AppRuleError(f"{app_id!r} is no name: {NAME_RULE}")
         self._on()
         with self._store.write() as session:
-            if app_id in self._named() or session.get(App, app_id) is not None:
+            row = session.get(App, app_id)
+            if row is not None and self._is_left(row):
+                session.delete(row)
+                session.flush()
+                row = None
+            if app_id in self._named() or row is not None:
                 raise AppExistsError(f"there is a program {app_id!r} already: `lockgate apps show {app_id}`")
             if (session.scalar(select(func.count()).select_from(App)) or 0) >= MAX_APPS:
                 raise AppRuleError(f"there are {MAX_APPS} programs: remove some that nobody uses")
@@ -168,10 +173,7 @@ class Apps:
     def stop(self, actor: str, app_id: str, reason: str | None) -> AppRecord:
         """Stop a program everywhere. What is stopped already stays so, for the first reason."""
         with self._store.write() as session:
-            row = session.get(App, app_id)
-            if row is None:
-                row = self._shadow(app_id)
-                session.add(row)
+            row = self.row(session, app_id)
             if row.stopped_ms is None:
                 row.stopped_ms, row.stopped_by, row.stopped_reason = now_ms(), actor, reason
                 self._tell(session, row)
@@ -182,12 +184,12 @@ class Apps:
         """Let a program in again that was stopped."""
         with self._store.write() as session:
             row = session.get(App, app_id)
-            if row is None and app_id not in self._named():
+            if (row is None or self._is_left(row)) and app_id not in self._named():
                 raise _absent(app_id)
             if row is not None and row.stopped_ms is not None:
                 row.stopped_ms = row.stopped_by = row.stopped_reason = None
                 self._journal.audit(actor, "app.start", app_id, {})
-                if row.source != "configuration":
+                if row.source != "configuration" or (row.secrets and app_id in self._named()):
                     self._tell(session, row)
                     return self._record(row, app_id)
                 # It was there to be stopped.
@@ -214,8 +216,20 @@ class Apps:
             self._journal.audit(actor, "app.remove", app_id, {**_audited(record), "keys": len(told) - 1})
         return record
 
+    def row(self, session: Session, app_id: str) -> App:
+        """The row of a program, also of one that the configuration names."""
+        row = session.get(App, app_id)
+        if row is None:
+            row = self._shadow(app_id)
+            session.add(row)
+        return row
+
     def _named(self) -> Mapping[str, Any]:
         return self.setup["named"] if self.setup is not None else {}
+
+    def _is_left(self, row: App) -> bool:
+        """Whether it is but the secrets of a program that the configuration names no more."""
+        return row.source == "configuration" and row.id not in self._named() and row.stopped_ms is None
 
     def _on(self) -> None:
         if self.setup is None:
@@ -275,7 +289,7 @@ class Apps:
         taken = {(one["issuer"], one["client"]) for said in self._named().values() for one in said["clients"]}
         # Also of one that was stopped, and that the configuration names no more: another name does not start it.
         for other in session.scalars(select(App).where(App.id != row.id)):
-            if other.id not in self._named():
+            if other.id not in self._named() and not self._is_left(other):
                 taken |= {(one["issuer"], one["client"]) for one in other.clients}
         for one in row.clients:
             if one["issuer"] not in self.known_issuers:
@@ -287,16 +301,16 @@ class Apps:
     def _record(self, row: App | None, app_id: str) -> AppRecord:
         said = self._named().get(app_id)
         if said is None:
-            if row is None:
+            if row is None or self._is_left(row):
                 raise _absent(app_id)
             values = {name: getattr(row, name) for name in AppRecord.__slots__}
             return AppRecord(**{**values, "scopes": None if row.scopes is None else sorted(row.scopes)})
         stopped: dict[str, Any] = {name: getattr(row, name, None) for name in _STOPPED}
         own: dict[str, Any] = {"id": app_id, "source": "configuration"} | dict.fromkeys(_UNSAID)
-        return AppRecord(**own, **said, redirect_uris=[], **stopped)
+        return AppRecord(**own, **said, **stopped)
 
 
-_UNSAID: Final = ("name", "created_ms", "changed_ms")
+_UNSAID: Final = ("created_ms", "changed_ms")
 _STOPPED: Final = ("stopped_ms", "stopped_by", "stopped_reason")
 _NOTHING: Final[Mapping[str, Any]] = {
     "name": None,
@@ -307,6 +321,7 @@ _NOTHING: Final[Mapping[str, Any]] = {
     "apis": [],
     "operations": {},
     "redirect_uris": [],
+    "secrets": [],
     "until_ms": None,
     "review_ms": None,
 }

@@ -24,6 +24,7 @@ from lockgate.admin.factors import Factors
 from lockgate.admin.facts import FactsLog
 from lockgate.admin.findings import Findings, Seen
 from lockgate.admin.gates.gates import Gates
+from lockgate.admin.grants import Grants
 from lockgate.admin.history import HistoryKeeper
 from lockgate.admin.introspections import Introspections
 from lockgate.admin.journal import EventJournal, Journal
@@ -103,6 +104,8 @@ class Control:
     certificates: Certificates
     apps: Apps
     app_uses: AppUses
+    grants: Grants
+    loop: asyncio.AbstractEventLoop | None = None
     counters: Counters = field(default_factory=Counters)
     started: float = field(default_factory=time.time)
 
@@ -119,7 +122,7 @@ class Control:
         box = Box()
         link = LinkServer(state, store, bundles, _noter(journal), box)
         keys = Keys(store, journal, state.pepper())
-        key_sets = KeySets(store, findings, journal, link)
+        key_sets = KeySets(store, findings, journal, link, state.pepper())
         revocations = Revocations(findings, journal, link)
         devices = Devices(store, journal)
         devices.prune()
@@ -129,6 +132,8 @@ class Control:
         sign_ins.passwords = people
         apps = Apps(store, journal)
         app_uses = AppUses(state, store, apps, findings, journal)
+        grants = Grants(store, journal, apps, tokens, state.pepper())
+        sign_ins.grants = app_uses.grants = grants
         introspections = Introspections(findings, journal, link, people)
         certificates = Certificates(state, findings, journal, link, box)
 
@@ -163,6 +168,7 @@ class Control:
             certificates=certificates,
             apps=apps,
             app_uses=app_uses,
+            grants=grants,
         )
 
         async def follow(loaded: Loaded) -> None:
@@ -170,12 +176,14 @@ class Control:
             await certificates.follow(loaded)
 
         reloader.on_loaded = follow
+        grants.changed = control.tell
         app_uses.operations = control.operations
         app_uses.unseen = lambda: unseen(served() or {"apis": []})
         return control
 
     async def follow(self, duties: Duties) -> None:
         """Do for gates what a configuration wants done."""
+        self.loop = asyncio.get_running_loop()
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
         await self.people.follow(duties)
@@ -186,6 +194,11 @@ class Control:
         served = json.loads(bundle.text) if bundle is not None else {"apis": [], "issuers": []}
         apis, issuers = (frozenset(one["name"] for one in served[part]) for part in ("apis", "issuers"))
         self.apps.follow(duties.apps, apis, issuers)
+
+    def tell(self) -> None:
+        """Tell gates of facts that there are, from whatever thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.link.facts_changed)
 
     def operations(self) -> dict[str, list[str]]:
         """The operations of each API, as the documents of the served configuration name them."""

@@ -86,8 +86,9 @@ class IssuerState:
 class KeySets:
     """The keys of all issuers. Everything in it but the database runs in the control process's event loop."""
 
-    def __init__(self, store: Store, findings: Findings, journal: Journal, link: LinkServer) -> None:
-        """Call `follow` with what the configuration says, as often as it changes."""
+    def __init__(self, store: Store, findings: Findings, journal: Journal, link: LinkServer, pepper: bytes) -> None:
+        """Call `follow` with what the configuration says, as often as it changes. `pepper` is the installation's."""
+        self._pepper = pepper
         self._store = store
         self._findings = findings
         self._journal = journal
@@ -178,7 +179,7 @@ class KeySets:
         """One fetch, and what comes of it; how long the keys are good for, seconds, if the issuer says."""
         state.fetches += 1
         try:
-            fetched = await fetch(state.origin, self._outgoing)
+            fetched = await fetch(state.origin, self._outgoing, self._pepper)
         except KeysError as error:
             state.failures += 1
             fresh = state.error is None

@@ -22,6 +22,7 @@ from lockgate.admin.clock import now_ms
 from lockgate.admin.devices import Devices
 from lockgate.admin.factors import Factors
 from lockgate.admin.findings import Findings, Seen
+from lockgate.admin.grants import Grants
 from lockgate.admin.journal import Journal
 from lockgate.admin.link import LinkServer
 from lockgate.admin.people import PeopleKeeper
@@ -30,6 +31,7 @@ from lockgate.admin.store import Store
 from lockgate.admin.store.models import SignInSession, TokenRevocation
 from lockgate.admin.tokens import TokenRevocations
 from lockgate.config import Duties
+from lockgate.config.grants import GrantSetup
 from lockgate.config.sign_in import Provider, SignInSetup
 from lockgate.gate.sockets import socket_name
 from lockgate.outgoing import Outgoing
@@ -222,6 +224,8 @@ class SignIns:
         self._findings = findings
         self._link = link
         self._passwords: PeopleKeeper | None = None
+        self._grants: Grants | None = None
+        self._granting: dict[str, GrantSetup] = {}
         self._app: IdentityApp | None = None
         self._broker: Broker | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -238,9 +242,21 @@ class SignIns:
     def passwords(self, passwords: PeopleKeeper) -> None:
         self._passwords = passwords
 
+    @property
+    def grants(self) -> Grants:
+        """What people allow programs."""
+        if self._grants is None:
+            raise RuntimeError("nobody keeps what people allow programs")
+        return self._grants
+
+    @grants.setter
+    def grants(self, grants: Grants) -> None:
+        self._grants = grants
+
     async def end_all(self, actor: str, issuer: str, subject: str, reason: str) -> None:
         """End all that a person has open; every gate that is connected knows when this returns."""
         await asyncio.to_thread(self.sessions.end_all, actor, issuer, subject, reason)
+        await asyncio.to_thread(self.grants.end_of_person, actor, issuer, subject, reason)
         await self._tell()
 
     @property
@@ -250,6 +266,8 @@ class SignIns:
 
     async def follow(self, duties: Duties) -> None:
         """Serve a configuration's ways to sign in, and no others."""
+        self._granting = {one.sign_in: one for one in duties.grants}
+        self.grants.follow({one.name: one for one in duties.grants})
         if not duties.sign_ins:
             await self.close()
             return
@@ -298,7 +316,7 @@ class SignIns:
         for said in setup.providers:
             known = before.providers.get(said.name) if before is not None else None
             providers[said.name] = provider_for(said, outgoing, known)
-        return Site(setup, providers)
+        return Site(setup, providers, self._granting.get(setup.name))
 
     async def _serve(self, app: IdentityApp) -> None:
         import uvicorn

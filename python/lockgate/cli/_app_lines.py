@@ -62,6 +62,30 @@ def table(rows: list[Row]) -> None:
     tables().print(shown)
 
 
+def grants_table(rows: list[Row]) -> None:
+    """What people have allowed, one a line."""
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("Grant", no_wrap=True)
+    for title in ("App", "Person", "Scopes", "Since", "Last used", "State"):
+        shown.add_column(title, overflow="fold")
+    for row in rows:
+        state = f"ended: {row['ended_reason']}" if row["ended_ms"] else f"until {when(row['until_ms'])[:10]}"
+        used = when(row["used_ms"])[:10] if row["used_ms"] else "-"
+        cells = (
+            row["id"],
+            row["app"],
+            row["subject"],
+            " ".join(row["scopes"]),
+            when(row["created_ms"])[:10],
+            used,
+            state,
+        )
+        shown.add_row(*map(printable, cells))
+    tables().print(shown)
+
+
 def usage_lines(found: Row) -> Iterator[str]:
     """What a program was given against what it used."""
     app = found["app"]

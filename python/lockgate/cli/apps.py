@@ -281,6 +281,109 @@ def reach(
         reached(found)
 
 
+@app.command()
+def secret(
+    name: AppName,
+    grace: Annotated[str, typer.Option("--grace", help="How long the secret before it is good, such as 24h.")] = "24h",
+    state: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a secret that a program proves itself by when it gets tokens (`issuers.NAME.grants`). It is shown once.
+
+    Programs without one are public, as those on people's own machines are.
+
+    Example: lockgate apps secret crm-sync
+
+    Example: lockgate apps secret crm-sync --grace 7d
+    """
+    path = _path(name)
+    with asking(state) as admin:
+        made = admin.post(f"{path}/secret", {"grace_ms": _length("--grace", grace)})
+    if as_json:
+        typer.echo(json.dumps(made, indent=2))
+        return
+    typer.echo(made["secret"])
+    typer.echo("This is the secret; it cannot be shown again.", err=True)
+
+
+@app.command()
+def grants(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]", help="The program's name; left out, all.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="One person's alone, by their `sub`.")] = None,
+    state: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what people have allowed programs: scopes, since when, and when it was last used.
+
+    Example: lockgate apps grants crm-sync
+
+    Example: lockgate apps grants --subject ada
+    """
+    from lockgate.cli._app_lines import grants_table
+
+    if name is not None:
+        _path(name)
+    with asking(state) as admin:
+        rows, after = [], None
+        while True:
+            page = admin.get("/v1/app-grants", app=name, subject=subject, after=after, limit=1000)
+            rows += page["items"]
+            if (after := page["next"]) is None:
+                break
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        grants_table(rows)
+    else:
+        typer.echo("Nobody has allowed that.")
+
+
+@app.command(name="take-back")
+def take_back(
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="Its id, as `lockgate apps grants` shows it.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; stands in the audit event.")] = None,
+    state: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Take back what somebody allowed a program: no token that came of it opens anything any more.
+
+    Exits with 0 if every gate acts on it; 1 if one may not know yet, and then says which.
+
+    Example: lockgate apps take-back 3f2a8c0d9e1b4c5d8f7a6b5c4d3e2f10 --reason "she asked for it"
+    """
+    if not re.fullmatch(r"[0-9a-f]{32}", grant):
+        leave("That is no grant; `lockgate apps grants` shows those that there are.")
+    with asking(state) as admin:
+        row = admin.post(f"/v1/app-grants/{grant}/end", {"reason": reason})
+    _done(f"Taken back from {row['app']}.", row, as_json)
+
+
+@app.command()
+def invite(state: StateDir = None, as_json: Json = False) -> None:
+    """Make a token that one program registers itself with (RFC 7591), within seven days. It is shown once.
+
+    Example: lockgate apps invite
+    """
+    with asking(state) as admin:
+        made = admin.post("/v1/app-invitations")
+    if as_json:
+        typer.echo(json.dumps(made, indent=2))
+        return
+    typer.echo(made["token"])
+    typer.echo("This is the invitation, for one program, within seven days; it cannot be shown again.", err=True)
+
+
+def _length(option: str, given: str) -> int:
+    from pydantic_core import PydanticCustomError
+
+    from lockgate.scalars import parse_duration
+
+    try:
+        return parse_duration(given)
+    except PydanticCustomError:
+        leave(f"{option}: {printable(given)[:60]!r} is no time such as 24h.")
+
+
 def _path(name: str) -> str:
     if not _NAME.fullmatch(name):
         leave("That is no name of a program; `lockgate apps list` shows those that there are.")

@@ -21,7 +21,13 @@ def clients(document: Document, name: str, app: App) -> list[AppClient]:
     """What issuers call a program."""
     if app.clients is not None:
         return app.clients
-    return [AppClient(issuer=issuer, client=name) for issuer in document.issuers] if len(document.issuers) == 1 else []
+    others = _others(document)
+    return [AppClient(issuer=others[0], client=name)] if len(others) == 1 else []
+
+
+def _others(document: Document) -> list[str]:
+    """Issuers that have names of their own for programs; this installation itself calls each by its name."""
+    return [name for name, issuer in document.issuers.items() if issuer.grants is None]
 
 
 def registry(document: Document) -> types.AppRegistry | None:
@@ -43,6 +49,7 @@ def registry(document: Document) -> types.AppRegistry | None:
             for name, app in document.apps.items()
         ],
         "tiers": {tier: bound(document.third_party.tiers.of(tier)) for tier in get_args(Tier)},
+        "own": [name for name, issuer in document.issuers.items() if issuer.grants is not None],
     }
     return cast("types.AppRegistry", made)
 
@@ -54,7 +61,8 @@ def setup(document: Document) -> dict[str, Any] | None:
     return {
         "named": {
             name: {
-                **app.model_dump(include={"owner", "purpose", "contact", "tier", "operations"}),
+                **app.model_dump(include={"owner", "purpose", "contact", "tier", "operations", "redirect_uris"}),
+                "name": app.title,
                 "clients": [one.model_dump() for one in clients(document, name, app)],
                 "scopes": None if app.scopes == ALL else app.scopes,
                 "apis": None if app.apis == ALL else app.apis,
@@ -96,20 +104,27 @@ def check_apps(document: Document, apis: Sequence[EffectiveApi], documents: Docu
 
 def _clients(document: Document, name: str, app: App, taken: dict[tuple[str, str], str]) -> None:
     path: Path = ("apps", name, "clients")
-    if app.clients is None and len(document.issuers) > 1:
+    others = _others(document)
+    if app.clients is None and len(others) > 1:
         document.problems.add(
             document.region("apps", name),
             "app-clients",
-            f"there are {len(document.issuers)} issuers, and which of them calls the program {shown(name)} what is "
-            "not said",
-            allowed=", ".join(map(shown, document.issuers)),
-            hint=f"add `clients: [{{issuer: {next(iter(document.issuers))}, client: {name}}}]`, or `clients: []` where "
-            "it has keys alone",
+            f"there are {len(others)} issuers, and which of them calls the program {shown(name)} what is not said",
+            allowed=", ".join(map(shown, others)),
+            hint=f"add `clients: [{{issuer: {others[0]}, client: {name}}}]`, or `clients: []` where it has keys alone",
             path=("apps", name),
         )
     for index, one in enumerate(app.clients or ()):
         place: Path = (*path, index, "issuer")
-        if one.issuer not in document.issuers:
+        if one.issuer not in others and document.says("issuers", one.issuer) and one.issuer in document.issuers:
+            document.problems.add(
+                document.value_region(*place),
+                "app-client-own",
+                f"the issuer {shown(one.issuer)} is this installation itself, and calls the program {shown(name)}",
+                hint="take it out",
+                path=place,
+            )
+        elif one.issuer not in document.issuers:
             _unknown(document, place, "issuer-unknown", "issuer", one.issuer, document.issuers)
     for index, one in enumerate(clients(document, name, app)):
         if other := taken.get((one.issuer, one.client)):

@@ -141,6 +141,8 @@ class AppRegistry(TypedDict):
     """Programs that the configuration names."""
     tiers: Tiers
     """What bounds the programs of each tier."""
+    own: list[str]
+    """Issuers that are this installation itself: they call programs by their names."""
 
 
 class AppsConfig(TypedDict):

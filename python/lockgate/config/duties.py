@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lockgate.config.bundle_types import Clients
+from lockgate.config.grants import GrantSetup
 from lockgate.config.issuers import AskedIssuer, KeyOrigin
 from lockgate.config.people import People
 from lockgate.config.sign_in import SignInSetup
@@ -36,6 +37,8 @@ class Duties:
     """How issuers are asked about tokens."""
     people: tuple[People, ...] = ()
     """Issuers that know people by passwords."""
+    grants: tuple[GrantSetup, ...] = ()
+    """Issuers of tokens for programs that people let in."""
     apps: Mapping[str, Any] | None = None
     """Programs that the configuration names, and how others are held; none where none are."""
     key_lifetime_ms: int | None = None
@@ -52,6 +55,7 @@ class Duties:
             "sign_ins": [asdict(one) for one in self.sign_ins],
             "upstream_tokens": [asdict(one) for one in self.upstream_tokens],
             "people": [asdict(one) for one in self.people],
+            "grants": [asdict(one) for one in self.grants],
             "apps": self.apps,
             "key_lifetime_ms": self.key_lifetime_ms,
             "key_lifetime_max_ms": self.key_lifetime_max_ms,
@@ -72,6 +76,7 @@ class Duties:
                 sign_ins=tuple(SignInSetup.from_json(one) for one in kept.get("sign_ins", ())),
                 # Not there in those of the version before.
                 people=tuple(People.from_json(one) for one in kept.get("people", ())),
+                grants=tuple(GrantSetup.from_json(one) for one in kept.get("grants", ())),
                 apps=kept.get("apps"),
                 key_lifetime_ms=kept.get("key_lifetime_ms"),
                 key_lifetime_max_ms=kept.get("key_lifetime_max_ms"),

@@ -24,10 +24,12 @@ from lockgate.scalars import shown
 
 TURN_MS: Final = 5_000
 """How long a password may wait until it is looked at: hashing takes long, and is done for few at a time."""
+OWN: Final = ["at+jwt"]
+"""What tokens are that this installation issues (RFC 9068)."""
 KEY_FILE_BYTES: Final = 2**20
 """64 keys with their certificates have some 200 KiB."""
 
-Kind = Literal["file", "url", "discovery"]
+Kind = Literal["file", "url", "discovery", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,8 @@ def rules(document: Document, name: str, issuer: Issuer, references: References)
     return {
         "issuer": issuer.issuer,
         "audiences": issuer.audience or _audiences(name, issuer),
-        "algorithms": issuer.algorithms,
-        "types": [one.lower().removeprefix("application/") for one in issuer.types],
+        "algorithms": issuer.algorithms if issuer.grants is None else ["ES256"],
+        "types": [one.lower().removeprefix("application/") for one in issuer.types] if issuer.grants is None else OWN,
         "skew_ms": issuer.skew,
         "max_age_ms": issuer.max_age,
         "require": issuer.require or [],
@@ -168,6 +170,8 @@ def _audiences(name: str, issuer: Issuer) -> list[str]:
     """Of an issuer that only signs people in: `jwt` takes none of its tokens, and they are revoked by its name."""
     if issuer.by_password:
         return [name]
+    if issuer.grants is not None:
+        return [issuer.issuer]
     return [issuer.client.id] if issuer.client is not None else []
 
 
@@ -212,7 +216,7 @@ def check(document: Document, apis: list[EffectiveApi], references: References) 
     """Run the rules that look at more than one value."""
     _trust(document, references)
     for name, issuer in document.issuers.items():
-        if issuer.by_password:
+        if issuer.by_password or issuer.grants is not None:
             continue
         _secret_or_keys(document, name, issuer)
         _reachable(document, name, issuer)
@@ -404,6 +408,8 @@ def _allowed(document: Document, host: str) -> bool:
 def _origin(document: Document, name: str, issuer: Issuer, references: References) -> KeyOrigin | None:
     if issuer.secret is not None or issuer.by_password:
         return None
+    if issuer.grants is not None:
+        return KeyOrigin(name, issuer.issuer, "own", str(issuer.grants.rotation), issuer.refresh, issuer.stale_for)
     kind: Kind = "discovery"
     location = issuer.issuer
     if issuer.jwks is not None and issuer.jwks.file is not None:

@@ -18,7 +18,7 @@ def known(document: Document, section: str, path: Path, name: str, what: str) ->
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     document.problems.add(
         document.value_region(*path),
-        f"{what}-unknown",
+        f"{what.lower()}-unknown",
         f"there is no {what} {shown(name)}",
         allowed=", ".join(map(shown, names[:20])) if names else f"a name under `{section}`, of which there is none yet",
         hint=f"did you mean {shown(close[0])}?" if close else None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from lockgate.config import geo, secrets, tls
+from lockgate.config import geo, grants, secrets, tls
 from lockgate.config.apps import check_apps, setup
 from lockgate.config.cedar import CedarFiles, check_claims, check_permissions
 from lockgate.config.check import check
@@ -132,6 +132,7 @@ class Loaded:
             key_origins=tuple(self.key_origins),
             ocsp_rules=tls.Files(self.document, references).asking(),
             sign_ins=tuple(setups(self.document, references)),
+            grants=tuple(grants.setups(self.document)),
             upstream_tokens=tuple(token_setups(self.document, references)),
             asked_issuers=tuple(self.asked_issuers),
             people=tuple(people(self.document, references, self.apis)),
@@ -244,6 +245,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     check_device(document, apis)
     check_authorize(document, apis, documents)
     check_apps(document, apis, documents)
+    grants.check(document)
     check_fields(document, apis, documents)
     check_step_up(document, apis, documents)
     check_risk(document, apis)

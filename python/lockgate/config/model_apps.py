@@ -20,6 +20,7 @@ from lockgate.addresses import Method
 from lockgate.policies import Settings
 from lockgate.policies.limits import MOST_AT_ONCE, Rate, parse_allow
 from lockgate.policies.scopes import Scope
+from lockgate.redirects import MOST, RedirectError, parse_redirect
 from lockgate.scalars import Date, Name, Scalar, Text, duration, refusal, shown
 
 DAY_MS: Final = 86_400_000
@@ -75,6 +76,17 @@ def _all(value: object) -> object:
 Pattern = Annotated[str, Scalar(parse_pattern, {"type": "string"})]
 
 
+def parse_uri(value: object) -> str:
+    """Where people come back to."""
+    try:
+        return parse_redirect(value if isinstance(value, str) else "")
+    except RedirectError as error:
+        raise refusal("redirect-uri", error.what, hint=error.hint) from error
+
+
+RedirectUri = Annotated[str, Scalar(parse_uri, {"type": "string", "format": "uri"})]
+
+
 class AppClient(Settings):
     """What an issuer calls a program."""
 
@@ -89,6 +101,17 @@ class App(Settings):
     purpose: Text | None = Field(default=None, description="What it is for.", examples=["copies orders to the CRM"])
     contact: Text | None = Field(
         default=None, description="Whom to tell when something is wrong with it.", examples=["security@crm.example"]
+    )
+    title: Text | None = Field(
+        default=None,
+        max_length=80,
+        description="What people are shown who are to let it in; left out, its name.",
+        examples=["CRM Sync"],
+    )
+    redirect_uris: Annotated[list[RedirectUri], Field(max_length=MOST)] = Field(
+        default=[],
+        description="Where people come back to who let it in (`issuers.NAME.grants`), exactly as it asks for it.",
+        examples=[["https://crm.example.com/callback"]],
     )
     tier: Tier = Field(
         default="unreviewed",

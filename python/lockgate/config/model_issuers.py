@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.addresses import Network
+from lockgate.config.model_grants import Grants
 from lockgate.config.model_people import Directory, LocalUsers
 from lockgate.config.model_sign_in import Client
 from lockgate.config.model_urls import Url
@@ -15,6 +16,10 @@ from lockgate.scalars import Scalar, Secret, Text, count, duration, refusal, sho
 
 DAY_MS: Final = 86_400_000
 SHARED: Final = frozenset({"HS256", "HS384", "HS512"})
+OF_OTHERS: Final = frozenset(
+    {"client", "algorithms", "jwks", "secret", "introspection", "types", "skew", "max_age", "refresh", "stale_for"}
+)
+"""What is said of issuers that are not this installation itself."""
 MAX_LIST: Final = 32
 """Audiences, types and claims: a list that is longer was made by a program that is wrong."""
 
@@ -140,6 +145,12 @@ class Issuer(Settings):
             }
         ],
     )
+    grants: Grants | None = Field(
+        default=None,
+        description="This installation issues the tokens itself: for programs of others (`apps`) that people let in on "
+        "its own pages. `issuer` is then `https://HOST/.lockgate/SIGN_IN`.",
+        examples=[{"sign_in": "customers", "scopes": {"orders:read": "see your orders"}}],
+    )
     audience: Annotated[list[Text], BeforeValidator(_texts)] | None = Field(
         default=None,
         description="What a token's claim `aud` must name one of: this API, as the identity provider knows it. Without "
@@ -249,6 +260,14 @@ class Issuer(Settings):
                 at=("issuer",),
             )
         others = [name for name in said if name not in {*kinds[:1], "issuer"}]
+        foreign = [one for one in said if one in OF_OTHERS]
+        if self.grants is not None and not kinds and foreign:
+            raise refusal(
+                "issuer-two-kinds",
+                f"this installation issues the tokens itself (`grants`), and `{foreign[0]}` is about others' issuers",
+                hint=f"take `{foreign[0]}` out",
+                at=(foreign[0],),
+            )
         if kinds and others:
             raise refusal(
                 "issuer-two-kinds",

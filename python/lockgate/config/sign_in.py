@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lockgate.config.document import Document
 from lockgate.config.effective import PAGES, EffectiveApi, effective
+from lockgate.config.grants import WELL_KNOWN, page_hosts
 from lockgate.config.known import known
 from lockgate.config.model_apis import Api
 from lockgate.config.model_issuers import Issuer
@@ -136,15 +137,20 @@ def provider_of(document: Document, name: str, issuer: Issuer, client: Client, r
 def pages(document: Document, apis: list[EffectiveApi]) -> Iterator[EffectiveApi]:
     """The pages of each way to sign in: an API of the gate's own on the hosts of those that take its sessions."""
     for name in document.sign_in:
-        taking = [api for api in apis if any(_takes(placed.policy, name) for placed in api.authenticate)]
-        if not taking:
+        of_each = [api.api.hosts for api in apis if any(_takes(placed.policy, name) for placed in api.authenticate)]
+        granting = page_hosts(document, name)
+        if granting is not None:
+            of_each.append(granting)
+        if not of_each:
             continue
-        anywhere = any(not api.api.hosts for api in taking)
-        hosts = [] if anywhere else list(dict.fromkeys(host for api in taking for host in api.api.hosts))
+        hosts = list(dict.fromkeys(host for hosts in of_each for host in hosts)) if all(of_each) else []
+        paths = [PathMatch("prefix", f"/{RESERVED}/{name}")]
+        if granting is not None:
+            paths.append(PathMatch("exact", f"{WELL_KNOWN}/{RESERVED}/{name}"))
         said = {
             "hosts": hosts,
-            "path": [PathMatch("prefix", f"/{RESERVED}/{name}")],
-            "methods": ["GET", "HEAD", "POST"],
+            "path": paths,
+            "methods": ["GET", "HEAD", "POST", *(("PUT", "DELETE") if granting is not None else ())],
             "upstream": PAGES,
             "public": {"owner": "lockgate", "reason": "people sign in here", "until": FOR_EVER},
             "body_limit": {"bytes": f"{BODY_BYTES}B"},
@@ -168,7 +174,7 @@ def check(document: Document, apis: list[EffectiveApi]) -> None:
     for name, said in document.sign_in.items():
         for index, issuer in enumerate(said.issuers):
             _signs_in(document, ("sign_in", name, "issuers", index), issuer)
-    used = set()
+    used = {issuer.grants.sign_in for issuer in document.issuers.values() if issuer.grants is not None}
     for api in apis:
         for placed in api.authenticate:
             if isinstance(placed.policy, Session):
@@ -180,6 +186,7 @@ def check(document: Document, apis: list[EffectiveApi]) -> None:
     for name, one in document.issuers.items():
         if (
             not one.by_password
+            and one.grants is None
             and name not in people
             and one.audience is None
             and one.client is None
@@ -205,6 +212,15 @@ def _signs_in(document: Document, path: Path, name: str) -> None:
     issuer = document.issuers.get(name)
     if issuer is not None and issuer.by_password:
         return
+    if issuer is not None and issuer.grants is not None:
+        document.problems.add(
+            document.value_region(*path),
+            "issuer-without-client",
+            f"the issuer {shown(name)} is this installation itself, which lets programs in and signs nobody in",
+            hint="name who knows people",
+            path=path,
+        )
+        return
     if issuer is not None and issuer.client is None and not document.says("issuers", name, "client"):
         document.problems.add(
             document.value_region(*path),
@@ -228,6 +244,7 @@ def _audience(document: Document, path: Path, name: str) -> None:
     if (
         issuer is not None
         and not issuer.by_password
+        and issuer.grants is None
         and issuer.audience is None
         and not document.says("issuers", name, "audience")
     ):

@@ -21,12 +21,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lockgate.config.grants import WELL_KNOWN
 from lockgate.config.model_sign_in import PASSWORD
 from lockgate.config.sign_in import Known
 from lockgate.identity import pages
 from lockgate.identity.devices import DeviceStore
 from lockgate.identity.factors import FactorStore
+from lockgate.identity.grant_store import GrantStore
+from lockgate.identity.grants import GrantEndpoints
 from lockgate.identity.own_devices import Browser, DevicePages
+from lockgate.identity.own_keys import OwnKeys
 from lockgate.identity.people import PasswordPages, Passwords, Someone, remember
 from lockgate.identity.provider import (
     OURS_TO_MEND,
@@ -106,6 +110,10 @@ class Hooks(Protocol):
     def passwords(self) -> Passwords:
         """Who knows people by passwords."""
 
+    @property
+    def grants(self) -> GrantStore:
+        """What is kept of programs that people let in."""
+
     def is_open(self, session: Mapping[str, Any]) -> bool:
         """Whether an opened session was not ended before its time, by whatever it was told."""
 
@@ -165,6 +173,16 @@ class IdentityApp:
         )
         self._devices = DevicePages(sealer, hooks.devices, self._proofs.opened, hooks.revoked, self.counts.note)
         self._doors = PasswordPages(sealer, hooks.passwords, self.counts.note)
+        self._grants = GrantEndpoints(
+            sealer,
+            hooks.grants,
+            lambda setup: OwnKeys(sealer.pepper, setup.issuer, setup.rotation),
+            self._proofs.opened,
+            self._was_used,
+            hooks.revoked,
+            self.counts.note,
+            clock,
+        )
         base = f"{PREFIX}/{{name}}"
         self.asgi = Starlette(
             routes=[
@@ -180,6 +198,18 @@ class IdentityApp:
                 Route(f"{base}/factors", self._page(self._proofs.manage), methods=["GET", "POST"]),
                 Route(f"{base}/devices", self._page(self._devices.manage), methods=["GET", "POST"]),
                 Route(f"{base}/back-channel-logout", self._back_channel, methods=["POST"]),
+                Route(f"{base}/authorize", self._page(self._grants.authorize), methods=["GET", "POST"]),
+                Route(f"{base}/grants", self._page(self._grants.manage), methods=["GET", "POST"]),
+                Route(f"{base}/token", self._page(self._grants.token), methods=["POST"]),
+                Route(f"{base}/revoke", self._page(self._grants.revoke), methods=["POST"]),
+                Route(f"{base}/jwks.json", self._page(self._grants.jwks), methods=["GET"]),
+                Route(f"{base}/register", self._page(self._grants.register), methods=["POST"]),
+                Route(
+                    f"{base}/register/{{program}}",
+                    self._page(self._grants.registered),
+                    methods=["GET", "PUT", "DELETE"],
+                ),
+                Route(f"{WELL_KNOWN}{base}", self._page(self._grants.metadata), methods=["GET"]),
             ],
         )
 

@@ -42,9 +42,16 @@ class FetchedKeys:
         return [str(key.get("kid", "")) for key in self.keys]
 
 
-async def fetch(origin: KeyOrigin, outgoing: Outgoing) -> FetchedKeys:
-    """Fetch an issuer's keys; raises `KeysError` for whatever keeps them from being had."""
+async def fetch(origin: KeyOrigin, outgoing: Outgoing, pepper: bytes) -> FetchedKeys:
+    """Fetch an issuer's keys; raises `KeysError` for whatever keeps them from being had.
+
+    Those of this installation itself are made of `pepper`, its secret.
+    """
     try:
+        if origin.kind == "own":
+            from lockgate.identity.own_keys import OwnKeys
+
+            return _read(OwnKeys(pepper, origin.issuer, int(origin.location)).text())
         if origin.kind == "file":
             return _read(await asyncio.to_thread(read_key_file, Path(origin.location)))
         url = origin.location if origin.kind == "url" else await _discovered(origin.issuer, outgoing)

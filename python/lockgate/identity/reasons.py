@@ -144,6 +144,27 @@ REASONS: Final = (
         "Devices are named and revoked by forms of the gate's own pages.",
     ),
     Reason(
+        "authorize-malformed",
+        400,
+        "The program that sent you here did not ask as it must.",
+        "The detail says what is wrong with its request: a client that nobody registered or that was stopped, a "
+        "`redirect_uri` that is not one of its own letter by letter, or no PKCE (`code_challenge_method=S256`). Nobody "
+        "is sent back to an address that is not the program's.",
+    ),
+    Reason(
+        "grant-unknown",
+        404,
+        "You have let in no such program.",
+        "It was taken back meanwhile, in another tab or by an operator; or it is somebody else's. Open the list anew: "
+        "`/.lockgate/NAME/grants`.",
+    ),
+    Reason(
+        "grant-cross-site",
+        403,
+        "Another site wanted this.",
+        "Programs are let in, and that is taken back, by forms of the gate's own pages.",
+    ),
+    Reason(
         "sign-out-cross-site",
         403,
         "Another site wanted to sign you out.",

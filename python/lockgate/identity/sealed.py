@@ -28,6 +28,11 @@ class Sealer:
         self._kept = Fernet(base64.urlsafe_b64encode(_key(pepper, b"lockgate sessions kept")))
 
     @property
+    def pepper(self) -> bytes:
+        """The installation's secret."""
+        return self._pepper
+
+    @property
     def factor_key(self) -> bytes:
         """Under which recovery codes are hashed."""
         return _key(self._pepper, b"lockgate recovery codes")

@@ -12,13 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lockgate.config.grants import GrantSetup
 from lockgate.config.sign_in import SignInSetup
 from lockgate.identity.provider import OpenIdProvider
 from lockgate.identity.reasons import reason
 from lockgate.policies.session import session_cookie
 
 PREFIX: Final = "/.lockgate"
-PROOFS: Final = frozenset({"factors", "step-up", "password", "devices"})
+PROOFS: Final = frozenset({"factors", "step-up", "password", "devices", "authorize", "grants"})
 TARGET_BYTES: Final = 2_048
 FORM_BYTES: Final = 32 * 2**10
 """A passkey's answer has some 2 KiB, the longest name and password 8, written as a form."""
@@ -31,6 +32,8 @@ class Site:
 
     setup: SignInSetup
     providers: Mapping[str, OpenIdProvider]
+    grants: GrantSetup | None = None
+    """How people let programs in, where they do."""
 
     @property
     def issuers(self) -> frozenset[str]:

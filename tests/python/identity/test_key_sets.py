@@ -25,7 +25,7 @@ def issuer() -> Iterator[Issuer]:
 def fetched(kind: str, issuer: str, location: str) -> FetchedKeys:
     origin = KeyOrigin("company", issuer, kind, location, 600_000, 86_400_000)  # type: ignore[arg-type]
     rules = Rules((ipaddress.ip_network("127.0.0.0/8"),))
-    return asyncio.run(fetch(origin, Outgoing(rules)))
+    return asyncio.run(fetch(origin, Outgoing(rules), bytes(32)))
 
 
 def failed(kind: str, issuer: str, location: str) -> str:

@@ -22,6 +22,9 @@ pub struct Registry {
     pub named: Vec<App>,
     /// What bounds the programs of each tier.
     pub tiers: Tiers,
+    /// Issuers that are this installation itself: they call programs by their names.
+    #[serde(default)]
+    pub own: Vec<String>,
 }
 
 /// A program that the configuration names.
@@ -74,6 +77,7 @@ pub struct Book {
     /// By issuer, by what that calls the program.
     clients: HashMap<Box<str>, HashMap<Box<str>, Arc<Record>>>,
     names: HashMap<Box<str>, Arc<Record>>,
+    own: Box<[Box<str>]>,
     tiers: [Compiled; 3],
 }
 
@@ -84,7 +88,11 @@ impl Book {
     /// Each program that is there twice, or is what another is, and bounds that are none.
     pub fn new(registry: &Registry) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
-        let mut book = Self::default();
+        let own = registry.own.iter().map(|issuer| issuer.as_str().into());
+        let mut book = Self {
+            own: own.collect(),
+            ..Self::default()
+        };
         let Tiers {
             unreviewed,
             reviewed,
@@ -158,7 +166,8 @@ impl Book {
         app: &str,
         apps: &Apps,
     ) -> Option<(Arc<Record>, bool)> {
-        let issuer = identity.issuer();
+        let others = |issuer: &&str| !self.own.iter().any(|own| **own == **issuer);
+        let issuer = identity.issuer().filter(others);
         let named = match issuer {
             Some(issuer) => self.clients.get(issuer).and_then(|of| of.get(app)),
             // A credential of Lockgate's own says which program has it.

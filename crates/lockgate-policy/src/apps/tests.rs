@@ -41,6 +41,7 @@ fn app(name: &str, tier: Tier, scopes: Option<&[&str]>) -> App {
 fn registry(named: Vec<App>) -> Registry {
     Registry {
         named,
+        own: texts(&["here"]),
         tiers: Tiers {
             unreviewed: bound(false, &["*admin*"]),
             reviewed: bound(true, &["*admin*"]),
@@ -419,4 +420,22 @@ fn facts_give_a_program_of_the_configuration_no_other_clients() {
     apps.put(fact("crm", Tier::Trusted, &["a", "b"]), other, false);
     let who = caller("another", "a b");
     assert_eq!(reason(&decide(&policy, &who, &told(apps))), "app-unknown");
+}
+
+#[test]
+fn an_issuer_that_is_this_installation_calls_programs_by_their_names() {
+    let policy = policy(&registry(vec![app("crm", Tier::Trusted, None)]));
+    let of = |issuer: &str, client: &str| Identity {
+        credential: format!("{issuer}/ada").into(),
+        ..caller(client, "orders:read")
+    };
+    let decide = |who: Identity| {
+        let view = view(Some("listOrders"), &[]);
+        let verdict = policy.decide(&view, Some(&who), &known(), NOW_MS).unwrap();
+        reason(&verdict)
+    };
+    assert_eq!(decide(of("here", "crm")), "narrowed");
+    assert_eq!(decide(of("here", "crm-client")), "app-unknown");
+    assert_eq!(decide(of("company", "crm-client")), "narrowed");
+    assert_eq!(decide(of("company", "crm")), "app-unknown");
 }

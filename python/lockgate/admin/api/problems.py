@@ -33,6 +33,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "app-in-config": (409, "The configuration names the program, and is where it is changed"),
     "app-not-found": (404, "There is no such program"),
     "app-refused": (422, "The program cannot be given that"),
+    "grant-not-found": (404, "There is no such grant"),
     "apps-off": (409, "The configuration holds no program to anything"),
     "bundle-absent": (409, "No configuration has been taken over yet"),
     "certificate-busy": (409, "The certificate is being worked on, or cannot be kept"),

@@ -95,6 +95,14 @@ class App(Base):
     apis: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     operations: Mapped[dict[str, list[str]]] = mapped_column(JSON)
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
+    secrets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """Those that it proves itself by to the token endpoint: `digest`, `created_ms`, and `until_ms` where it ends."""
+    issuer: Mapped[str | None] = mapped_column(String(64))
+    """Where it has registered itself."""
+    access: Mapped[str | None] = mapped_column(String(64))
+    """The digest of what it changes that with (RFC 7592)."""
+    registered: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What it said of itself then (RFC 7591)."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     changed_ms: Mapped[int | None] = mapped_column(BigInteger)
     until_ms: Mapped[int | None] = mapped_column(BigInteger)
@@ -102,6 +110,47 @@ class App(Base):
     stopped_ms: Mapped[int | None] = mapped_column(BigInteger)
     stopped_by: Mapped[str | None] = mapped_column(String(200))
     stopped_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class AppGrant(Base):
+    """What somebody has allowed a program."""
+
+    __tablename__ = "app_grants"
+    __table_args__ = (
+        Index("ix_app_grants_iss_subject", "iss", "subject"),
+        Index("ix_app_grants_app", "app"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(64))
+    """The configuration's name of whose tokens the program gets."""
+    app: Mapped[str] = mapped_column(String(64))
+    iss: Mapped[str] = mapped_column(String(400))
+    """Who knows the person."""
+    subject: Mapped[str] = mapped_column(String(400))
+    auth_time: Mapped[int | None] = mapped_column(BigInteger)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
+    until_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    ended_reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class AppToken(Base):
+    """A code, a refresh token or an invitation, by its digest; it counts once."""
+
+    __tablename__ = "app_tokens"
+    __table_args__ = (Index("ix_app_tokens_grant", "grant"), Index("ix_app_tokens_until_ms", "until_ms"))
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """`code`, `refresh` or `invitation`."""
+    grant: Mapped[str | None] = mapped_column(String(32))
+    redirect_uri: Mapped[str | None] = mapped_column(String(2000))
+    challenge: Mapped[str | None] = mapped_column(String(128))
+    until_ms: Mapped[int] = mapped_column(BigInteger)
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class AppUse(Base):

@@ -86,6 +86,7 @@ fn apps() {
     let registry = Registry {
         named: vectors.registry.named.into_iter().map(named).collect(),
         tiers: vectors.registry.tiers,
+        own: Vec::new(),
     };
     let config = apps::Config {
         registered: true,

@@ -1,0 +1,545 @@
+"""What people allow programs, and what programs prove themselves by: codes, refresh tokens, secrets, registrations.
+
+Every secret is kept as a digest under the installation's own secret. What ends a grant is a revocation of tokens by
+their `sid`, which every gate hears of as a fact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select, update
+
+from lockgate.admin.apps import AppRecord, AppRuleError, Apps
+from lockgate.admin.clock import now_ms
+from lockgate.admin.journal import Journal
+from lockgate.admin.store import Store
+from lockgate.admin.store.models import App, AppGrant, AppToken
+from lockgate.admin.tokens import TokenRevocations
+from lockgate.config.grants import GrantSetup
+from lockgate.identity.grant_store import Grant, Person, Program, Redeemed, Registered, RegistrationError, Wish
+
+CODE_MS: Final = 60_000
+AGAIN_MS: Final = 10_000
+"""A refresh token that is sent again so soon was sent by a program whose answer got lost: it gets nothing, and loses
+nothing."""
+GRACE_MAX_MS: Final = 90 * 86_400_000
+INVITATION_MS: Final = 7 * 86_400_000
+DAY_MS: Final = 86_400_000
+SECRETS_MOST: Final = 2
+GRANTS_MOST: Final = 20
+"""Of one person to one program: each of its installations has one."""
+ACTOR: Final = "lockgate"
+OURS: Final = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "client_id_issued_at",
+        "client_secret_expires_at",
+        "registration_access_token",
+        "registration_client_uri",
+    }
+)
+"""What a program was told of itself, and sends back where it changes something (RFC 7592 section 2.2)."""
+PUBLIC: Final = "none"
+"""How a program proves itself that has no secret (RFC 7591 section 2)."""
+
+
+class GrantNotFoundError(LookupError):
+    """There is no such grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRecord:
+    """What somebody has allowed a program, as an operator may know it."""
+
+    id: str
+    issuer: str
+    app: str
+    iss: str
+    subject: str
+    scopes: list[str]
+    created_ms: int
+    used_ms: int | None
+    until_ms: int
+    ended_ms: int | None
+    ended_reason: str | None
+
+
+class Grants:
+    """Those of one installation. Called in threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        apps: Apps,
+        tokens: TokenRevocations,
+        pepper: bytes,
+    ) -> None:
+        """`pepper` is the installation's secret."""
+        self._store = store
+        self._journal = journal
+        self._apps = apps
+        self._tokens = tokens
+        self._key = hmac.new(pepper, b"lockgate programs", hashlib.sha256).digest()
+        self.changed: Callable[[], None] = lambda: None
+        """Called, in whatever thread, when there are facts that gates have to be told."""
+        self._setups: Mapping[str, GrantSetup] = {}
+
+    def follow(self, setups: Mapping[str, GrantSetup]) -> None:
+        """Go by a configuration from now on."""
+        self._setups = setups
+
+    # What the pages ask for.
+
+    def program(self, program: str) -> Program | None:
+        """One that may do something now: none that was stopped, or whose time is over."""
+        try:
+            app = self._apps.one(program)
+        except LookupError:
+            return None
+        if app.stopped_ms is not None or (app.until_ms is not None and app.until_ms <= now_ms()):
+            return None
+        with self._store.read() as session:
+            return _program(app, bool(_good(session.get(App, program))))
+
+    def is_secret(self, program: str, secret: str) -> bool:
+        """Whether it is one of the program's."""
+        digest = self._digest(secret)
+        with self._store.read() as session:
+            kept = _good(session.get(App, program))
+        return any(hmac.compare_digest(one["digest"], digest) for one in kept)
+
+    def allow(self, issuer: str, person: Person, wish: Wish) -> str:
+        """Keep what somebody allows; the code that the program gets for it."""
+        setup, at_ms, code = self._setups[issuer], now_ms(), secrets.token_urlsafe(32)
+        row = AppGrant(
+            id=secrets.token_hex(16),
+            issuer=issuer,
+            app=wish.program,
+            iss=person.iss,
+            subject=person.subject,
+            auth_time=person.auth_time,
+            scopes=list(wish.scopes),
+            created_ms=at_ms,
+            until_ms=at_ms + setup.refresh_ms,
+        )
+        with self._store.write() as session:
+            session.execute(delete(AppToken).where(AppToken.until_ms <= at_ms))
+            session.add(row)
+            session.add(
+                AppToken(
+                    digest=self._digest(code),
+                    kind="code",
+                    grant=row.id,
+                    redirect_uri=wish.redirect_uri,
+                    challenge=wish.challenge,
+                    until_ms=at_ms + CODE_MS,
+                )
+            )
+            detail = {"app": wish.program, "scopes": list(wish.scopes), "issuer": issuer}
+            self._journal.audit(f"{person.iss} {person.subject}", "grant.allow", row.id, detail)
+            theirs = (AppGrant.iss == person.iss, AppGrant.subject == person.subject, AppGrant.app == wish.program)
+            theirs += (AppGrant.issuer == issuer,)
+            before = select(AppGrant.id).where(*theirs, AppGrant.ended_ms.is_(None), AppGrant.until_ms > at_ms)
+            old = list(session.scalars(before.order_by(AppGrant.created_ms.desc()).offset(GRANTS_MOST)))
+        for grant in old:
+            self.end(ACTOR, issuer, grant, f"there were more than {GRANTS_MOST}")
+        return code
+
+    def redeem(self, issuer: str, program: str, code: str) -> Redeemed | None:
+        """What a code stands for. A second time it ends what came of the first (RFC 6749 section 4.1.2)."""
+        with self._store.write() as session:
+            token = session.get(AppToken, self._digest(code))
+            row = session.get(AppGrant, token.grant) if token is not None and token.kind == "code" else None
+            if token is None or row is None or (row.issuer, row.app) != (issuer, program):
+                return None
+            again, token.used_ms = token.used_ms is not None, token.used_ms or now_ms()
+            if not again:
+                if not _holds(row) or token.until_ms <= now_ms():
+                    return None
+                row.used_ms = now_ms()
+                return Redeemed(_grant(row), token.redirect_uri or "", token.challenge or "")
+            grant = row.id
+        self.end(ACTOR, issuer, grant, "its code was used twice")
+        return None
+
+    def renew(self, issuer: str, program: str, refresh: str) -> Grant | None:
+        """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""
+        with self._store.write() as session:
+            token = session.get(AppToken, self._digest(refresh))
+            row = session.get(AppGrant, token.grant) if token is not None and token.kind == "refresh" else None
+            if token is None or row is None or (row.issuer, row.app) != (issuer, program) or not _holds(row):
+                return None
+            at_ms, grant = now_ms(), _grant(row)
+            if token.used_ms is None:
+                token.used_ms = row.used_ms = at_ms
+                why = self._gone(row)
+                if why is None:
+                    return grant
+            elif at_ms - token.used_ms <= AGAIN_MS:
+                return None
+            else:
+                why = "its refresh token was used twice"
+        self.end(ACTOR, issuer, grant.id, why)
+        return None
+
+    def refresh(self, grant: str) -> str:
+        """A new refresh token."""
+        token = secrets.token_urlsafe(32)
+        with self._store.write() as session:
+            row = session.get(AppGrant, grant)
+            if row is None:
+                raise GrantNotFoundError(grant)
+            session.add(AppToken(digest=self._digest(token), kind="refresh", grant=grant, until_ms=row.until_ms))
+        return token
+
+    def of(self, issuer: str, person: Person) -> list[Grant]:
+        """What somebody has allowed, and is good now."""
+        theirs = (AppGrant.issuer == issuer, AppGrant.iss == person.iss, AppGrant.subject == person.subject)
+        query = select(AppGrant).where(*theirs, AppGrant.ended_ms.is_(None), AppGrant.until_ms > now_ms())
+        with self._store.read() as session:
+            return [_grant(row) for row in session.scalars(query.order_by(AppGrant.created_ms))]
+
+    def end(self, actor: str, issuer: str, grant: str, reason: str) -> bool:
+        """End one everywhere; whether it was there."""
+        with self._store.write() as session:
+            row = session.get(AppGrant, grant)
+            if row is None or row.issuer != issuer:
+                return False
+            if row.ended_ms is not None:
+                return True
+            row.ended_ms, row.ended_reason = now_ms(), reason
+            app = row.app
+            self._journal.audit(actor, "grant.end", grant, {"app": app, "reason": reason})
+        setup = self._setups.get(issuer)
+        if setup is not None:
+            # No token of it is good for longer.
+            until_ms = now_ms() + setup.access_ms + DAY_MS
+            self._tokens.revoke(actor, issuer=issuer, by="session", value=grant, until_ms=until_ms, reason=reason)
+        self.changed()
+        return True
+
+    def end_by_token(self, issuer: str, program: str, refresh: str | None, grant: str | None) -> None:
+        """End what a program gives back (RFC 7009), if it is its own."""
+        with self._store.read() as session:
+            if refresh is not None:
+                token = session.get(AppToken, self._digest(refresh))
+                grant = token.grant if token is not None and token.kind == "refresh" else None
+            row = session.get(AppGrant, grant) if grant is not None else None
+            own = row is not None and row.app == program
+        if own and grant is not None:
+            self.end(program, issuer, grant, "given back by the program")
+
+    def end_of(self, actor: str, reason: str, *, app: str | None = None, person: tuple[str, str] | None = None) -> int:
+        """End all that a program, or a person, has; how many that were."""
+        query = select(AppGrant.issuer, AppGrant.id).where(AppGrant.ended_ms.is_(None))
+        if app is not None:
+            query = query.where(AppGrant.app == app)
+        if person is not None:
+            query = query.where(AppGrant.iss == person[0], AppGrant.subject == person[1])
+        with self._store.read() as session:
+            found = [(issuer, grant) for issuer, grant in session.execute(query)]
+        return sum(self.end(actor, issuer, grant, reason) for issuer, grant in found)
+
+    def end_of_person(self, actor: str, issuer: str, subject: str, reason: str) -> int:
+        """End all that somebody has allowed; `issuer` is the configuration's name of who knows them."""
+        rules = self._tokens.issuers().get(issuer)
+        return self.end_of(actor, reason, person=(rules.issuer, subject)) if rules is not None else 0
+
+    def expire(self, unused_ms: int) -> None:
+        """Take back what programs have not used for so long, and forget what has had its time."""
+        before = now_ms() - unused_ms
+        idle = select(AppGrant.issuer, AppGrant.id).where(
+            AppGrant.ended_ms.is_(None), func.coalesce(AppGrant.used_ms, AppGrant.created_ms) < before
+        )
+        with self._store.read() as session:
+            found = [(issuer, grant) for issuer, grant in session.execute(idle)]
+        for issuer, grant in found:
+            self.end(ACTOR, issuer, grant, "it was not used")
+        with self._store.write() as session:
+            session.execute(delete(AppToken).where(AppToken.until_ms <= now_ms()))
+            old = now_ms() - 90 * DAY_MS
+            session.execute(delete(AppGrant).where(func.coalesce(AppGrant.ended_ms, AppGrant.until_ms) < old))
+        for name, setup in self._setups.items():
+            if setup.registration is not None:
+                self._forget_unused(name, setup.registration.unused_ms)
+
+    # Programs that register themselves.
+
+    def may_register(self, issuer: str, token: str | None) -> bool:
+        """Whether somebody who shows this may register a program."""
+        setup = self._setups[issuer].registration
+        if setup is None:
+            return False
+        if setup.open:
+            return True
+        if token is None:
+            return False
+        with self._store.read() as session:
+            row = session.get(AppToken, self._digest(token))
+            return row is not None and row.kind == "invitation" and row.used_ms is None and row.until_ms > now_ms()
+
+    def register(self, issuer: str, metadata: dict[str, Any], token: str | None) -> Registered:
+        """Register one. Raises `RegistrationError`."""
+        setup = self._setups[issuer].registration
+        if setup is None:
+            raise RegistrationError("access_denied", "No program registers itself here.")
+        said, given = _taken(metadata, setup.scopes)
+        with self._store.write() as session:
+            own = select(func.count()).select_from(App).where(App.source == "registration", App.issuer == issuer)
+            if (session.scalar(own) or 0) >= setup.most:
+                raise RegistrationError("access_denied", "There are as many programs as there may be.")
+            if not setup.open:
+                row = session.get(AppToken, self._digest(token or ""))
+                if row is None or row.used_ms is not None:
+                    raise RegistrationError("access_denied", "This invitation was used.")
+                row.used_ms = now_ms()
+        name = f"app-{secrets.token_hex(8)}"
+        secret = secrets.token_urlsafe(32) if said["token_endpoint_auth_method"] != PUBLIC else None
+        access = secrets.token_urlsafe(32)
+        contacts = said.get("contacts") or []
+        try:
+            self._apps.register(
+                f"{issuer} (registration)",
+                name,
+                "registration",
+                name=said.get("client_name", name)[:80],
+                owner=(contacts[0] if contacts else "unknown")[:200],
+                contact=contacts[0][:200] if contacts else None,
+                apis=list(setup.apis),
+                scopes=given,
+                redirect_uris=said["redirect_uris"],
+            )
+        except AppRuleError as error:
+            raise RegistrationError("invalid_redirect_uri", str(error)) from error
+        with self._store.write() as session:
+            row_of = session.get(App, name)
+            if row_of is None:
+                raise RegistrationError("access_denied", "It was removed.")
+            row_of.issuer, row_of.access, row_of.registered = issuer, self._digest(access), said
+            if secret is not None:
+                row_of.secrets = [{"digest": self._digest(secret), "created_ms": now_ms(), "until_ms": None}]
+        self.changed()
+        return self._registered(name, secret, access)
+
+    def registered(self, issuer: str, program: str, access: str) -> Registered | None:
+        """One that has registered itself, for who shows what it is changed with."""
+        digest = self._digest(access)
+        with self._store.read() as session:
+            row = session.get(App, program)
+            kept = row.access if row is not None and row.issuer == issuer else None
+        # Compared also where there is none.
+        good = hmac.compare_digest(kept or "0" * 64, digest)
+        return self._registered(program) if good and kept is not None else None
+
+    def reregister(self, issuer: str, program: str, metadata: dict[str, Any]) -> Registered:
+        """Change one. Raises `RegistrationError`."""
+        setup = self._setups[issuer].registration
+        if setup is None:
+            raise RegistrationError("access_denied", "No program registers itself here.")
+        if metadata.get("client_id", program) != program:
+            raise RegistrationError("invalid_client_metadata", "client_id is another's.")
+        said, given = _taken({name: metadata[name] for name in metadata.keys() - OURS}, setup.scopes)
+        with self._store.read() as session:
+            row = session.get(App, program)
+            before = dict(row.registered or {}) if row is not None else {}
+        if said["token_endpoint_auth_method"] != before.get("token_endpoint_auth_method"):
+            raise RegistrationError("invalid_client_metadata", "How it proves itself cannot be changed: register anew.")
+        app = self._apps.one(program)
+        # What an operator has taken from it, it does not get back in this way.
+        kept = [scope for scope in given if scope in (app.scopes or ())]
+        named = said.get("client_name", program)[:80]
+        changes = {"name": named, "redirect_uris": said["redirect_uris"], "scopes": kept}
+        try:
+            self._apps.change(f"{issuer} (registration)", program, changes)
+        except AppRuleError as error:
+            raise RegistrationError("invalid_redirect_uri", str(error)) from error
+        with self._store.write() as session:
+            session.execute(update(App).where(App.id == program).values(registered=said))
+        self.changed()
+        return self._registered(program)
+
+    def unregister(self, program: str) -> None:
+        """Remove one."""
+        self.end_of(program, "the program removed itself", app=program)
+        self._apps.remove(f"{program} (registration)", program)
+        self.changed()
+
+    # What operators do.
+
+    def make_secret(self, actor: str, app_id: str, grace_ms: int) -> str:
+        """A new secret of a program; the one before is good for so long."""
+        self._apps.one(app_id)
+        secret, at_ms = secrets.token_urlsafe(32), now_ms()
+        with self._store.write() as session:
+            row = self._apps.row(session, app_id)
+            kept = [
+                {**one, "until_ms": min(one["until_ms"] or at_ms + grace_ms, at_ms + grace_ms)} for one in _good(row)
+            ]
+            left = [one for one in kept if one["until_ms"] > at_ms][-(SECRETS_MOST - 1) :]
+            row.secrets = [*left, {"digest": self._digest(secret), "created_ms": at_ms, "until_ms": None}]
+            self._journal.audit(actor, "app.secret", app_id, {"grace_ms": grace_ms})
+        return secret
+
+    def invite(self, actor: str, until_ms: int | None = None) -> tuple[str, int]:
+        """A token that one program registers itself with; and until when."""
+        token, until = secrets.token_urlsafe(32), until_ms or now_ms() + INVITATION_MS
+        with self._store.write() as session:
+            session.add(AppToken(digest=self._digest(token), kind="invitation", until_ms=until))
+            self._journal.audit(actor, "app.invite", "apps", {"until_ms": until})
+        return token, until
+
+    def page(
+        self, *, app: str | None = None, subject: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[GrantRecord]:
+        """Up to `limit` grants, by their ids, after the one with the id `after`."""
+        query = select(AppGrant).order_by(AppGrant.id).limit(limit)
+        if app is not None:
+            query = query.where(AppGrant.app == app)
+        if subject is not None:
+            query = query.where(AppGrant.subject == subject)
+        if after is not None:
+            query = query.where(AppGrant.id > after)
+        with self._store.read() as session:
+            return [_kept(row) for row in session.scalars(query)]
+
+    def one(self, grant: str) -> GrantRecord:
+        """One of them. Raises `GrantNotFoundError`."""
+        with self._store.read() as session:
+            row = session.get(AppGrant, grant)
+            if row is None:
+                raise GrantNotFoundError(
+                    f"there is no grant {grant!r}: `lockgate apps grants` lists those that there are"
+                )
+            return _kept(row)
+
+    def _gone(self, row: AppGrant) -> str | None:
+        """Why a person is nobody any more, as far as that was told: who knows them has ended all that they have."""
+        setup = self._setups.get(row.issuer)
+        told = [
+            {"issuer": iss, "by": by, "value": value}
+            for iss in (row.iss, *((setup.issuer,) if setup is not None else ()))
+            for by, value in (("subject", row.subject), ("issuer", ""))
+        ]
+        # A revocation means tokens that were issued before it: one that is renewed would be newer.
+        return "all that the person has was ended" if self._was_revoked(told, row.created_ms) else None
+
+    def _was_revoked(self, told: list[dict[str, str]], issued_ms: int) -> bool:
+        from lockgate.admin import facts
+
+        with self._store.read() as session:
+            rows = [facts.found(session, meant) for meant in told]
+            return any(row is not None and (row.before_ms is None or issued_ms <= row.before_ms) for row in rows)
+
+    def _registered(self, program: str, secret: str | None = None, access: str | None = None) -> Registered:
+        app = self._apps.one(program)
+        with self._store.read() as session:
+            row = session.get(App, program)
+            said = dict(row.registered or {}) if row is not None else {}
+        said |= {"redirect_uris": app.redirect_uris, "scope": " ".join(app.scopes or ())}
+        return Registered(_program(app, secret is not None), said, app.created_ms or 0, secret, access)
+
+    def _forget_unused(self, issuer: str, unused_ms: int) -> None:
+        before = now_ms() - unused_ms
+        query = select(App.id).where(
+            App.source == "registration",
+            App.issuer == issuer,
+            App.tier == "unreviewed",
+            App.created_ms < before,
+            ~select(AppGrant.id).where(AppGrant.app == App.id).exists(),
+        )
+        with self._store.read() as session:
+            found = list(session.scalars(query))
+        for app in found:
+            self._apps.remove(ACTOR, app)
+        if found:
+            self.changed()
+
+    def _digest(self, text: str) -> str:
+        return hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _good(row: App | None) -> list[dict[str, Any]]:
+    """The secrets of a program that are good now."""
+    kept = row.secrets if row is not None else []
+    return [one for one in kept if one["until_ms"] is None or one["until_ms"] > now_ms()]
+
+
+def _holds(row: AppGrant) -> bool:
+    return row.ended_ms is None and row.until_ms > now_ms()
+
+
+def _program(app: AppRecord, has_secret: bool) -> Program:
+    return Program(
+        id=app.id,
+        title=app.name or app.id,
+        owner=app.owner,
+        purpose=app.purpose,
+        tier=app.tier,
+        source=app.source,
+        redirect_uris=tuple(app.redirect_uris),
+        scopes=None if app.scopes is None else frozenset(app.scopes),
+        has_secret=has_secret,
+    )
+
+
+def _grant(row: AppGrant) -> Grant:
+    person = Person(row.iss, row.subject, row.auth_time)
+    return Grant(row.id, row.app, person, tuple(row.scopes), row.created_ms, row.used_ms, row.until_ms)
+
+
+def _kept(row: AppGrant) -> GrantRecord:
+    return GrantRecord(**{name: getattr(row, name) for name in GrantRecord.__slots__})
+
+
+def _taken(metadata: dict[str, Any], scopes: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
+    """What is taken of what a program says of itself, and the scopes that it is given of those it asks for."""
+    from authlib.oauth2.rfc7591 import ClientMetadataClaims
+    from joserfc.errors import JoseError
+
+    if len(json.dumps(metadata)) > 16_384:
+        raise RegistrationError("invalid_client_metadata", "It says too much.")
+    try:
+        claims = ClientMetadataClaims(dict(metadata), {}, {}, None)
+        claims.validate()
+        said = dict(claims.get_registered_claims())
+    except (JoseError, ValueError, TypeError, AttributeError) as error:
+        raise RegistrationError("invalid_client_metadata", f"It cannot be taken: {type(error).__name__}.") from error
+    kept = {name: said[name] for name in ("client_name", "client_uri", "contacts") if said.get(name)}
+    uris = said.get("redirect_uris")
+    if not isinstance(uris, list) or not uris or not all(isinstance(one, str) for one in uris):
+        raise RegistrationError("invalid_redirect_uri", "It needs at least one of redirect_uris.")
+    if any(not isinstance(kept.get(name, ""), str) for name in ("client_name", "client_uri")):
+        raise RegistrationError("invalid_client_metadata", "client_name and client_uri are texts.")
+    contacts = kept.get("contacts", [])
+    if not isinstance(contacts, list) or not all(isinstance(one, str) for one in contacts):
+        raise RegistrationError("invalid_client_metadata", "contacts is a list of texts.")
+    method = said.get("token_endpoint_auth_method")
+    if method not in {"client_secret_basic", "client_secret_post", "none"}:
+        raise RegistrationError("invalid_client_metadata", "token_endpoint_auth_method is none that is taken here.")
+    types = said.get("grant_types") or ["authorization_code"]
+    if not isinstance(types, list) or not set(map(str, types)) <= {"authorization_code", "refresh_token"}:
+        raise RegistrationError("invalid_client_metadata", "It takes authorization_code and refresh_token alone.")
+    if (said.get("response_types") or ["code"]) != ["code"]:
+        raise RegistrationError("invalid_client_metadata", "It takes the response type code alone.")
+    wanted = said.get("scope", " ".join(scopes))
+    if not isinstance(wanted, str):
+        raise RegistrationError("invalid_client_metadata", "scope is one text.")
+    given = [scope for scope in dict.fromkeys(wanted.split()) if scope in scopes]
+    taken = {
+        **kept,
+        "redirect_uris": uris,
+        "token_endpoint_auth_method": method,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "scope": " ".join(given),
+    }
+    return taken, given
