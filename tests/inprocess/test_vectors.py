@@ -58,6 +58,7 @@ def test_every_room_is_there() -> None:
         "cedar",
         "objects",
         "enumeration",
+        "users",
         "properties",
         "minimise",
     }

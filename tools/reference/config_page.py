@@ -42,6 +42,7 @@ ROOMS = {
     "Session": "session",
     "Signature": "signature",
     "StepUp": "step_up",
+    "Users": "users",
     "Waf": "waf",
     "Webhook": "webhook",
     "WebSocket": "websocket",

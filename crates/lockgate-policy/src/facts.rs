@@ -13,6 +13,7 @@ use crate::jwt::{KeySet, ProofMark, Revoked};
 use crate::limits::{CounterKey, Strike, Take};
 use crate::plugins::{Call, Said, Silent};
 use crate::signature::Pending;
+use crate::users::{Full, Seats};
 use crate::{Denial, Grounds, Identity};
 
 /// HMAC-SHA256 of a key under the installation's pepper.
@@ -83,6 +84,8 @@ pub enum Need {
     First(Box<Proved>),
     /// Whether a caller goes through all there is; what they ask for is remembered.
     Sight(Box<Sighting>),
+    /// Places are to be taken, all or none.
+    Seat(Box<Seats>),
     /// What a plugin says.
     Plugin(Box<Call>),
     /// What is known of programs.
@@ -197,6 +200,8 @@ pub enum Answers {
     Failing(bool),
     /// Whether the caller is refused for what they have asked for.
     Sighted(Box<Sighting>, Option<Flag>),
+    /// The places that were wanted, and which of them there is not.
+    Seated(Box<Seats>, Option<Full>),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
     /// What is known of programs.

@@ -255,6 +255,7 @@ impl Introspection {
             | Answers::Standing(_)
             | Answers::Failing(_)
             | Answers::Sighted(..)
+            | Answers::Seated(..)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

@@ -180,6 +180,7 @@ impl Jwt {
             | Answers::Standing(_)
             | Answers::Failing(_)
             | Answers::Sighted(..)
+            | Answers::Seated(..)
             | Answers::Plugin(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {

@@ -33,6 +33,7 @@ pub mod scopes;
 pub mod session;
 pub mod signature;
 pub mod step_up;
+pub mod users;
 pub mod waf;
 pub mod webhook;
 pub mod websocket;
@@ -99,6 +100,7 @@ pub const NAMES: &[&str] = &[
     session::NAME,
     signature::NAME,
     step_up::NAME,
+    users::NAME,
     waf::NAME,
     webhook::NAME,
     websocket::NAME,
@@ -107,7 +109,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 31] = [
+    let rooms: [&[ReasonRef]; 32] = [
         api_key::REASONS,
         apps::REASONS,
         basic::REASONS,
@@ -135,6 +137,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         session::REASONS,
         signature::REASONS,
         step_up::REASONS,
+        users::REASONS,
         waf::REASONS,
         webhook::REASONS,
         websocket::REASONS,

@@ -27,8 +27,8 @@ use lockgate_policy::roles::Role;
 use lockgate_policy::{
     api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, enumeration, grpc,
     headers, inflate, introspection, ip_filter, jwt, limits, minimise, mtls, objects, properties,
-    redirect, rewrite, risk, roles, scopes, session, signature, step_up, waf, webhook, websocket,
-    Mode, OnError, Span, Waiver,
+    redirect, rewrite, risk, roles, scopes, session, signature, step_up, users, waf, webhook,
+    websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -378,6 +378,9 @@ pub struct Policies {
     /// How much of it somebody asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enumeration: Option<Placed<enumeration::Config>>,
+    /// How many may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<Placed<users::Config>>,
     /// What may be set of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub properties: Option<Placed<properties::Config>>,

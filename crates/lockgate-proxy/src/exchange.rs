@@ -272,6 +272,10 @@ impl Exchange {
                 sightings.refuse(key, bounds, self.worker.clock.coarse_ms());
             }
         }
+        if let Some(seats) = self.judgement.seats.take() {
+            let places = &self.worker.shared.places;
+            places.leave(&seats, self.worker.clock.coarse_ms());
+        }
         self.state
             .active
             .set(self.state.active.get().saturating_sub(1));

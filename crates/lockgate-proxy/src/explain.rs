@@ -32,6 +32,7 @@ use crate::judge::{answer, Arrival, End, Judgement, Judging, Seen, Stores};
 use crate::metrics::Metrics;
 use crate::net::NO_ADDRESS;
 use crate::pipeline;
+use crate::places::Places;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
 use crate::sightings::Sightings;
@@ -56,6 +57,7 @@ pub struct Engine {
     counters: Local,
     proofs: Proofs,
     sightings: Sightings,
+    places: Places,
     plugins: Option<Arc<Offline>>,
 }
 
@@ -370,6 +372,7 @@ impl Engine {
             counters: Local::default(),
             proofs: Proofs::default(),
             sightings: Sightings::default(),
+            places: Places::default(),
             plugins: None,
         })
     }
@@ -418,6 +421,8 @@ impl Engine {
             counters: &self.counters,
             proofs: &self.proofs,
             sightings: &self.sightings,
+            places: &self.places,
+            stays: false,
             introspections: None,
             broker: None,
             plugins: self.plugins.as_deref().zip(self.snapshot.plugins.as_ref()),

@@ -32,6 +32,7 @@ use crate::introspections::Introspections;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::ocsp::Inquiries;
+use crate::places::Places;
 use crate::plugins::{Launch, Ledger, Pool};
 use crate::proofs::Proofs;
 use crate::refetch::Refetches;
@@ -147,6 +148,7 @@ impl Gate {
             counters: Local::default(),
             proofs: Proofs::default(),
             sightings: Sightings::default(),
+            places: Places::open(&folder.join("users"), wall_ms()).map_err(GateError::State)?,
             tokens: Arc::new(TokenCache::default()),
             refetches: Refetches::new().map_err(GateError::State)?,
             inquiries: Inquiries::new().map_err(GateError::State)?,

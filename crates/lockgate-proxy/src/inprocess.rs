@@ -24,6 +24,7 @@ use crate::head::{Head, Told};
 use crate::id::{Ids, RequestId};
 use crate::judge::{answer, Arrival, End, Judgement, Judging, Stores};
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::proofs::Proofs;
 use crate::reasons;
 use crate::sightings::Sightings;
@@ -55,6 +56,7 @@ pub struct InProcess {
     counters: Local,
     proofs: Proofs,
     sightings: Sightings,
+    places: Places,
     ids: Mutex<Ids>,
     /// Whether any policy may want a body before it says who calls.
     contents: bool,
@@ -111,6 +113,7 @@ impl InProcess {
             counters: Local::default(),
             proofs: Proofs::default(),
             sightings: Sightings::default(),
+            places: Places::default(),
             ids: Mutex::new(Ids::new(seed)),
             contents,
         }))
@@ -166,11 +169,12 @@ impl InProcess {
             let head = Head::read(told, &self.listener.limits).ok()?;
             let arrival = self.arrival(&head, (peer, body), "");
             let (counters, proofs) = (Local::default(), Proofs::default());
-            let sightings = Sightings::default();
+            let (sightings, places) = (Sightings::default(), Places::default());
             let stores = Stores {
                 counters: &counters,
                 proofs: &proofs,
                 sightings: &sightings,
+                places: &places,
                 ..self.stores()
             };
             let mut judgement = Judgement::default();
@@ -292,6 +296,9 @@ impl InProcess {
             counters: &self.counters,
             proofs: &self.proofs,
             sightings: &self.sightings,
+            places: &self.places,
+            // Nobody tells when an answer ends.
+            stays: false,
             introspections: None,
             broker: None,
             // No processes of the application's server are ours to start: plugins fail closed.

@@ -396,6 +396,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Cedar(policy) => self.cedar(policy, answers),
             Policy::Objects(policy) => self.objects(policy, step, answers),
             Policy::Enumeration(policy) => self.enumeration(policy, step, answers),
+            Policy::Users(policy) => self.users(policy, step, answers),
             Policy::Properties(policy) => self.properties(policy, step, answers),
             Policy::Minimise(policy) => Ok(self.minimise(policy, step)),
             Policy::Device(policy) => self.device(policy, answers),

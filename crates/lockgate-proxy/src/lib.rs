@@ -44,6 +44,7 @@ pub mod ocsp;
 pub mod operations;
 mod passthrough;
 pub mod pipeline;
+pub mod places;
 pub mod plugins;
 mod program;
 pub mod proofs;

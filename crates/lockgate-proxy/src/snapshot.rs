@@ -35,6 +35,7 @@ use lockgate_policy::scopes::{self, Scopes};
 use lockgate_policy::session::{self, Session};
 use lockgate_policy::signature::{self, Signature};
 use lockgate_policy::step_up::{self, StepUp};
+use lockgate_policy::users::{self, Users};
 use lockgate_policy::webhook::{self, Webhook};
 use lockgate_policy::websocket::{self, WebSocket};
 use lockgate_policy::{
@@ -356,6 +357,8 @@ pub enum Policy {
     Objects(Box<Objects>),
     /// How much of it somebody asks for.
     Enumeration(Box<Enumeration>),
+    /// How many may use it.
+    Users(Box<Users>),
     /// What may be set of it.
     Properties(Box<Properties>),
     /// What may be read of it.
@@ -436,6 +439,7 @@ impl Policy {
             Self::Cedar(_) => cedar::NAME,
             Self::Objects(_) => objects::NAME,
             Self::Enumeration(_) => enumeration::NAME,
+            Self::Users(_) => users::NAME,
             Self::Properties(_) => properties::NAME,
             Self::Minimise(_) => minimise::NAME,
             Self::Device(_) => device::NAME,

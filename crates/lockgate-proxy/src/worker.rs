@@ -31,6 +31,7 @@ use crate::net::{
 };
 use crate::ocsp::Inquiries;
 use crate::pipeline::outlived;
+use crate::places::Places;
 use crate::plugins::Ledger;
 use crate::proofs::Proofs;
 use crate::refetch::Refetches;
@@ -79,6 +80,8 @@ pub struct Shared {
     pub proofs: Proofs,
     /// What was seen of callers who ask for objects.
     pub sightings: Sightings,
+    /// Who has a place, of APIs that have so many.
+    pub places: Places,
     /// Tokens that were verified.
     pub tokens: Arc<TokenCache>,
     /// Issuers' keys that are asked for anew.

@@ -1887,6 +1887,21 @@ class PlacedStepUp(TypedDict):
     """The policy's own part."""
 
 
+class PlacedUsers(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: UsersConfig
+    """The policy's own part."""
+
+
 class PlacedWaf(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -2018,6 +2033,8 @@ class Policies(TypedDict):
     """Whose it is what is asked for."""
     enumeration: PlacedEnumeration | None
     """How much of it somebody asks for."""
+    users: PlacedUsers | None
+    """How many may use it."""
     properties: PlacedProperties | None
     """What may be set of it."""
     minimise: PlacedMinimise | None
@@ -2722,6 +2739,40 @@ class UpstreamToken(TypedDict):
     """The header that carries it; in `Authorization` it is a bearer's."""
     about: str
     """What the control process knows by which it is got; changes with what is wanted."""
+
+
+class UsersCap(TypedDict):
+    """How many there may be."""
+
+    distinct: int
+    """How many different ones a day (UTC); zero is any number."""
+    concurrent: int
+    """How many at once; zero is any number."""
+    idle_ms: int
+    """For how long who is done keeps a place, milliseconds."""
+    by: UsersOf
+    """Of what."""
+    role: str | None
+    """Which users are counted: those that have this role; else all."""
+    span: Span
+    """Where the configuration says it."""
+
+
+class UsersConfig(TypedDict):
+    """The room's config."""
+
+    caps: list[UsersCap]
+    """The caps, of which all hold."""
+
+
+class UsersOfClaim(TypedDict):
+    """Of each value of a claim; who has none of it is of one that is nobody's."""
+
+    claim: str
+
+
+UsersOf = Literal["api", "app"] | UsersOfClaim
+"""Of what there may be so many users."""
 
 
 class Version(TypedDict):

@@ -12,6 +12,7 @@ from lockgate.config.authorize import Names
 from lockgate.config.check_step_up import unknown_operation
 from lockgate.config.document import Document
 from lockgate.config.effective import EffectiveApi
+from lockgate.config.model_authorize import Authorize
 from lockgate.config.openapi import Documents
 from lockgate.config.openapi.documents import places
 from lockgate.config.openapi.operations import ApiDocument, DocumentOperation
@@ -100,9 +101,16 @@ def check_authorize(document: Document, apis: list[EffectiveApi], documents: Doc
             _from_openapi(document, api, known)
             if said.objects is not None:
                 _objects(document, api, said.objects, names, known)
-        for name in said.roles.opens if said.roles is not None else ():
-            if name not in document.roles:
-                unknown_role(document, (*path, "roles", "opens", name), name)
+        _roles(document, path, said)
+
+
+def _roles(document: Document, path: Path, said: Authorize) -> None:
+    for index, cap in enumerate(said.users.caps if said.users is not None else ()):
+        if cap.role is not None and cap.role not in document.roles:
+            unknown_role(document, (*path, "users", "caps", index, "role"), cap.role)
+    for name in said.roles.opens if said.roles is not None else ():
+        if name not in document.roles:
+            unknown_role(document, (*path, "roles", "opens", name), name)
 
 
 def _objects(

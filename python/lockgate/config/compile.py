@@ -364,6 +364,7 @@ class Compiler:
             "cedar": self._cedar(api),
             "objects": self._objects(api),
             "enumeration": self._enumeration(api),
+            "users": self._users(api),
             "properties": self._fields(api, api.properties, "rules"),
             "minimise": self._fields(api, api.minimise, "fields"),
         }
@@ -411,6 +412,16 @@ class Compiler:
             return None
         made, what = cast("dict[str, Any]", self._placed(api.enumeration)), api.enumeration.policy.operations
         return {**made, "config": {**made["config"], "what": self._names(api).only(what)}}
+
+    def _users(self, api: EffectiveApi) -> object:
+        if api.users is None:
+            return None
+        made = cast("dict[str, Any]", self._placed(api.users))
+        caps = [
+            {**own, "span": self._span(*api.users.path, "caps", index)}
+            for index, own in enumerate(made["config"]["caps"])
+        ]
+        return {**made, "config": {**made["config"], "caps": caps}}
 
     def _fields(self, api: EffectiveApi, placed: Placed[Properties] | Placed[Minimise] | None, key: str) -> object:
         if placed is None:

@@ -36,6 +36,7 @@ from lockgate.policies import (
     Roles,
     Scopes,
     StepUp,
+    Users,
     Waf,
     Waiver,
     WebSocket,
@@ -96,6 +97,7 @@ class EffectiveApi:
     cedar: Placed[Cedar] | None
     objects: Placed[Objects] | None
     enumeration: Placed[Enumeration] | None
+    users: Placed[Users] | None
     properties: Placed[Properties] | None
     minimise: Placed[Minimise] | None
     device: Placed[Device] | None
@@ -159,6 +161,7 @@ class EffectiveApi:
             self.cedar,
             self.objects,
             self.enumeration,
+            self.users,
             self.properties,
             self.minimise,
             self.device,
@@ -254,6 +257,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
         objects=_authorized(name, "objects", api.authorize.objects if api.authorize is not None else None),
         enumeration=_authorized(name, "enumeration", api.authorize.enumeration if api.authorize is not None else None),
+        users=_authorized(name, "users", api.authorize.users if api.authorize is not None else None),
         properties=_authorized(name, "properties", api.authorize.properties if api.authorize is not None else None),
         minimise=_own(name, "minimise", api.minimise),
         device=_placed(name, "device", document.defaults.device, api.device),

@@ -13,6 +13,7 @@ from lockgate.policies import (
     PROPERTIES,
     ROLES,
     SCOPES,
+    USERS,
     Apps,
     Cedar,
     Enumeration,
@@ -23,6 +24,7 @@ from lockgate.policies import (
     Roles,
     Scopes,
     Settings,
+    Users,
     Waiver,
     parse_parts,
 )
@@ -91,6 +93,12 @@ class Authorize(Settings):
         default=None,
         description="Who goes through all there is is refused for a while; left out, nobody counts.",
         examples=[{"objects": 200, "steps": 20}],
+    )
+    users: Annotated[Users | None, *USERS] = Field(
+        default=None,
+        description="How many may use it: different callers in a day, or at once, of the API, of a program or of a "
+        "tenant. It entitles nobody.",
+        examples=[{"distinct_per_day": 5000}, [{"concurrent": 200, "idle": "15m"}, {"by": "app", "concurrent": 20}]],
     )
     properties: Annotated[Properties | None, *PROPERTIES] = Field(
         default=None,

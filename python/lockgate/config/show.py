@@ -24,6 +24,7 @@ from lockgate.policies import AddressEntry, Policy
 from lockgate.policies._parts import Part
 from lockgate.policies.limits import By, Rate
 from lockgate.policies.objects import Known
+from lockgate.policies.users import Of
 from lockgate.scalars import Scalar
 
 APART: Final = frozenset({"version", "include", "defaults", "apis"})
@@ -199,7 +200,7 @@ def _spelt(value: Any) -> Any:
         return {value.kind: value.value}
     if isinstance(value, ByHeader):
         return {value.kind: value.name}
-    if isinstance(value, By):
+    if isinstance(value, By | Of):
         return value.kind if value.name is None else {value.kind: value.name}
     if isinstance(value, Part | Known):
         return value.text

@@ -82,13 +82,15 @@ class Item:
                 below = children[step]
             if below is None and step in LEFT_OUT and isinstance(children, dict | list):
                 continue
+            if below is None and step == 0 and isinstance(children, dict):
+                continue  # One thing, in place of a list of them.
             if below is None:
                 return item, depth
             item = below
         return item, len(path)
 
 
-LEFT_OUT: Final = frozenset({"opens", "rules"})
+LEFT_OUT: Final = frozenset({"caps", "opens", "rules"})
 """Keys that short forms leave out: what is below one stands beside its neighbours, or in its place."""
 
 

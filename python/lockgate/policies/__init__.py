@@ -41,6 +41,7 @@ from lockgate.policies.scopes import SCOPES, Scopes
 from lockgate.policies.session import Session
 from lockgate.policies.signature import Signature
 from lockgate.policies.step_up import StepUp
+from lockgate.policies.users import USERS, Users
 from lockgate.policies.waf import Waf
 from lockgate.policies.webhook import Webhook
 from lockgate.policies.websocket import WebSocket
@@ -52,6 +53,7 @@ __all__ = [
     "PROPERTIES",
     "ROLES",
     "SCOPES",
+    "USERS",
     "AddressEntry",
     "AddressFilter",
     "ApiKey",
@@ -97,6 +99,7 @@ __all__ = [
     "Signature",
     "StepUp",
     "Strict",
+    "Users",
     "Waf",
     "Waiver",
     "WebSocket",

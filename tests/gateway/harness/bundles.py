@@ -539,6 +539,7 @@ def api(
             "objects": None,
             "risk": None,
             "enumeration": None,
+            "users": None,
             "properties": None,
             "minimise": None,
             "headers": fields,

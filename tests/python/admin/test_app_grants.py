@@ -52,7 +52,8 @@ def test_a_program_that_was_stopped_and_started_keeps_its_secret(place: Place) -
     assert place.grants.program("crm") is None
     place.apps.start("me", "crm")
     known = place.grants.program("crm")
-    assert known is not None and known.has_secret
+    assert known is not None
+    assert known.has_secret
     assert place.grants.is_secret("crm", secret)
     assert not place.grants.is_secret("crm", secret + "x")
 
@@ -73,7 +74,8 @@ def test_another_program_of_that_name_has_nothing_of_it(place: Place) -> None:
     place.named({})
     place.apps.register("me", "crm", owner="other", apis=["orders"], clients=CRM["clients"])
     known = place.grants.program("crm")
-    assert known is not None and not known.has_secret
+    assert known is not None
+    assert not known.has_secret
     assert not place.grants.is_secret("crm", secret)
 
 

@@ -111,6 +111,7 @@ apis:
       scopes: {"orders:read": GET}
       objects: [{operations: ["GET /orders/{id}"], response: /owner, must_equal: "claim:sub"}]
       enumeration: {operations: ["GET /orders/{id}"], steps: 20}
+      users: [{distinct_per_day: 50, concurrent: 7, idle: 90s}, {by: {claim: tenant}, role: support, concurrent: 2}]
       properties: [{operations: ["PUT /orders/{id}"], write: {anyone: [note], role support: all}}]
       risk: {deny_at: 60}
     minimise: {fields: {anyone: [id], role support: all}}

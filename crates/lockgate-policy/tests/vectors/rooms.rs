@@ -470,6 +470,7 @@ mod entitled;
 mod opened;
 mod proofs;
 mod risks;
+mod seated;
 mod sessions;
 mod walked;
 

@@ -30,6 +30,7 @@ use lockgate_policy::scopes::Scopes;
 use lockgate_policy::session::{self, Session};
 use lockgate_policy::signature;
 use lockgate_policy::step_up::StepUp;
+use lockgate_policy::users::Users;
 use lockgate_policy::waf::{Source as RuleSource, Waf};
 use lockgate_policy::webhook::Webhook;
 use lockgate_policy::websocket::WebSocket;
@@ -169,6 +170,11 @@ pub(super) fn steps(
         let policy = Enumeration::new(&placed.config, Seed::of(&around.pepper));
         let policy = policy.map(|policy| Policy::Enumeration(policy.into()));
         add("enumeration".into(), placed.into(), policy);
+    }
+    if let Some(placed) = &api.policies.users {
+        let policy = Users::new(&placed.config, &api.name, roles, Seed::of(&around.pepper));
+        let policy = policy.map(|policy| Policy::Users(policy.into()));
+        add("users".into(), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.properties {
         let policy = Properties::new(&placed.config, roles);

@@ -318,6 +318,8 @@ fn the_engine_says_what_the_judge_says() {
             counters: &engine.counters,
             proofs: &engine.proofs,
             sightings: &engine.sightings,
+            places: &engine.places,
+            stays: false,
             introspections: None,
             broker: None,
             plugins: None,

@@ -329,6 +329,24 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
             "Requests of callers who were not followed, or whose object was not remembered, since there was no room.",
             shared.sightings.crowded(),
         ),
+        (
+            "lockgate_users_counted",
+            "gauge",
+            "Users that have a place of how many there are, or came today; each once for each cap.",
+            shared.places.users() as u64,
+        ),
+        (
+            "lockgate_users_refused_total",
+            "counter",
+            "Requests of users that would have been too many.",
+            shared.places.refused(),
+        ),
+        (
+            "lockgate_users_crowded_total",
+            "counter",
+            "Requests of users that were refused, since no more could be counted.",
+            shared.places.crowded(),
+        ),
     ] {
         head(out, metric, kind, &[], help);
         line(out, metric, &[], value);

@@ -9,6 +9,7 @@ use lockgate_policy::objects::{Asked, Objects};
 use lockgate_policy::properties::{self, Properties};
 use lockgate_policy::roles::Roles;
 use lockgate_policy::scopes::{Demand, Scopes, Shown};
+use lockgate_policy::users::{self, Users};
 use lockgate_policy::{
     Answers, Denial, Edit, Edits, Mode, PolicyError, RequestView, Verdict, Waiver,
 };
@@ -178,6 +179,24 @@ impl Judging<'_, '_, '_> {
         let verdict = policy.decide(&self.view(), &asked, answers)?;
         if let Answers::Sighted(sighting, None) = answers {
             self.judgement.sighting = Some((sighting.key, policy.bounds()));
+        }
+        Ok(verdict)
+    }
+
+    pub(super) fn users(
+        &mut self,
+        policy: &Users,
+        step: &Step,
+        answers: &Answers,
+    ) -> Result<Verdict, PolicyError> {
+        let asked = users::Asked {
+            identity: self.judgement.identity.as_ref(),
+            shadow: step.mode_at(self.now_ms) != Mode::Enforce,
+            now_ms: self.now_ms,
+        };
+        let verdict = policy.decide(&asked, answers)?;
+        if let Answers::Seated(seats, None) = answers {
+            self.judgement.seats = Some(seats.clone());
         }
         Ok(verdict)
     }

@@ -13,6 +13,7 @@ use crate::bundle::{Joined, PluginSet};
 use crate::counters::Counters;
 use crate::facts::FactStore;
 use crate::introspections::Introspections;
+use crate::places::Places;
 use crate::plugins::Offline;
 use crate::proofs::Proofs;
 use crate::sightings::Sightings;
@@ -147,6 +148,10 @@ pub struct Stores<'s> {
     pub proofs: &'s Proofs,
     /// What was seen of callers.
     pub sightings: &'s Sightings,
+    /// Who has a place.
+    pub places: &'s Places,
+    /// Whether places are given back at the end of what is judged.
+    pub stays: bool,
     /// Who asks issuers about tokens, where somebody does.
     pub introspections: Option<&'s Introspections>,
     /// Who has sessions renewed, where somebody does.
@@ -163,6 +168,8 @@ impl<'s> From<&'s Shared> for Stores<'s> {
             counters: &shared.counters,
             proofs: &shared.proofs,
             sightings: &shared.sightings,
+            places: &shared.places,
+            stays: true,
             introspections: Some(&shared.introspections),
             broker: Some(&shared.broker),
             plugins: None,
@@ -211,6 +218,10 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
         Need::Sight(sighting) => {
             let flag = stores.sightings.see(&sighting, now_ms);
             Answers::Sighted(sighting, flag)
+        }
+        Need::Seat(seats) => {
+            let full = stores.places.take(&seats, stores.stays, now_ms);
+            Answers::Seated(seats, full)
         }
         Need::Plugin(call) => Answers::Plugin(match stores.plugins {
             Some((plugins, set)) => plugins.ask(set, *call),

@@ -11,6 +11,7 @@ use lockgate_policy::enumeration::Bounds;
 use lockgate_policy::inflate::Plan;
 use lockgate_policy::limits::CounterKey;
 use lockgate_policy::risk::Score;
+use lockgate_policy::users::Seats;
 use lockgate_policy::ways::Ways;
 use lockgate_policy::websocket::Terms;
 use lockgate_policy::{
@@ -98,6 +99,7 @@ impl Default for Judgement {
             owned: None,
             minimised: None,
             sighting: None,
+            seats: None,
             cut: None,
             dropped: None,
             errors: Vec::new(),
@@ -212,6 +214,8 @@ pub struct Judgement {
     pub minimised: Option<Box<Answering<minimise::Pending>>>,
     /// Whose object it is that it asks for, and how much is too much: how it ends is told there.
     pub sighting: Option<(CounterKey, Bounds)>,
+    /// Places that its caller has taken: they are given back at its end.
+    pub seats: Option<Box<Seats>>,
     /// The body that goes on in the place of the one that came, where something was left out of it.
     pub cut: Option<Bytes>,
     /// What was left out, in words.

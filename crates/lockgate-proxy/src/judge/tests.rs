@@ -9,6 +9,7 @@ use super::*;
 use crate::bundle::{Api, Bundle};
 use crate::counters::Local;
 use crate::facts::FactStore;
+use crate::places::Places;
 use crate::proofs::Proofs;
 use crate::sightings::Sightings;
 use crate::testing::{
@@ -81,6 +82,8 @@ impl Asked {
             counters,
             proofs: &Proofs::default(),
             sightings: &Sightings::default(),
+            places: &Places::default(),
+            stays: false,
             introspections: None,
             broker: None,
             plugins: None,

@@ -210,6 +210,11 @@ pub const ORDER: &[Place] = &[
         "Who may not call at all is not asked for more of a proof; all else waits until it is there.",
     ),
     policy(
+        "users",
+        "head",
+        "A place is taken by those alone who may call, and have shown what they have to; who is refused later has come nevertheless.",
+    ),
+    policy(
         "redirect",
         "head",
         "Where else something is to be found is told to those who may ask for it.",
