@@ -10,11 +10,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bench import signed, waf
+from bench import entitled, signed, waf
 from bench.tokens import RULES
 
 HOUR_MS = 3_600_000
@@ -75,6 +76,8 @@ class Shape:
     """Tokens that are revoked, none of which is ever sent."""
     signed: str = ""
     """The row whose requests are signed."""
+    entitled: str = ""
+    """The row that says who may what."""
 
 
 def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = None) -> str:
@@ -120,7 +123,12 @@ def bundle(shape: Shape, origin: str, sequence: int = 1, folder: Path | None = N
             ],
             "issuers": [{"name": "company", "rules": RULES, "span": SPAN}] if shape.tokens else [],
             "apis": [api(number, shape, now, folder) for number in range(shape.apis)],
-            "documents": [document(shape.operations)] if shape.operations else [],
+            "roles": entitled.compiled(shape.entitled)["roles"] if shape.entitled else [],
+            "documents": entitled.compiled(shape.entitled)["documents"]
+            if shape.entitled
+            else [document(shape.operations)]
+            if shape.operations
+            else [],
             "rule_sets": [waf.rule_set()] if shape.guarded and waf.policy(shape.guarded)["set"] is not None else [],
             "facts": {"max_age_ms": 24 * HOUR_MS, "then": "continue"},
             "events": {"access": shape.events, "retain_bytes": 2**30},
@@ -154,7 +162,7 @@ def api(number: int, shape: Shape, now_ms: int, folder: Path | None = None) -> d
         ways.append({"session": {**placed, "config": {"sign_in": "staff", "issuers": ["company"]}}})
     if shape.signed and folder is not None:
         ways += [{room: {**placed, "config": said}} for room, said in signed.way(shape.signed, folder).items()]
-    return {
+    made: dict[str, Any] = {
         "name": f"api-{number}",
         "hosts": [],
         "paths": [{"prefix": path(number, shape)}],
@@ -177,6 +185,7 @@ def api(number: int, shape: Shape, now_ms: int, folder: Path | None = None) -> d
         "span": SPAN,
         "authorize_span": SPAN,
     }
+    return entitled.given(shape.entitled, made) if shape.entitled else made
 
 
 def guard(placed: Mapping[str, object], row: str, waiver: Mapping[str, object]) -> dict[str, object]:

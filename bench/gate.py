@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import certificates, signed, tokens, waf
 from bench.bundles import Shape, Signer, bundle, path
+from bench.entitled import ENTITLED
 from bench.load import write_requests
 from bench.machine import ROOT
 from bench.process import BenchError, Pinned
@@ -33,6 +34,7 @@ SHAPES = {
     "jwt-limits": Shape(events=True, tokens=True, limits=True),
     "jwt-assertion": Shape(events=True, tokens=True, assertion=True),
     "jwt-and-key": Shape(events=True, keys=True, tokens=True),
+    **{row: Shape(events=True, tokens=True, limits=True, entitled=row) for row in ENTITLED},
     "session": Shape(events=True, session=True),
     "revoked-1000000": Shape(events=True, tokens=True, revoked=1_000_000),
     **{row: Shape(events=True, signed=row) for row in ("signature-hmac", "signature-ed25519", "webhook")},
@@ -51,7 +53,7 @@ SHAPES = {
 }
 KEYS = {
     "key": 10,
-    **dict.fromkeys(("jwt", "jwt-limits", "jwt-assertion", "jwt-and-key", "revoked-1000000"), 10),
+    **dict.fromkeys(("jwt", "jwt-limits", "jwt-assertion", "jwt-and-key", "revoked-1000000", *ENTITLED), 10),
     "keys-1000000": 1_000_000,
 }
 KEYS_IN_USE = 10_000

@@ -146,8 +146,8 @@ class Grants:
             )
             detail = {"app": wish.program, "scopes": list(wish.scopes), "issuer": issuer}
             self._journal.audit(f"{person.iss} {person.subject}", "grant.allow", row.id, detail)
-            theirs = (AppGrant.iss == person.iss, AppGrant.subject == person.subject, AppGrant.app == wish.program)
-            theirs += (AppGrant.issuer == issuer,)
+            theirs = [AppGrant.iss == person.iss, AppGrant.subject == person.subject]
+            theirs += [AppGrant.app == wish.program, AppGrant.issuer == issuer]
             before = select(AppGrant.id).where(*theirs, AppGrant.ended_ms.is_(None), AppGrant.until_ms > at_ms)
             old = list(session.scalars(before.order_by(AppGrant.created_ms.desc()).offset(GRANTS_MOST)))
         for grant in old:
