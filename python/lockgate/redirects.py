@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 MOST: Final = 64
 LENGTH_MAX: Final = 2_000
-_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]+")
+_HOST: Final = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 
@@ -47,7 +47,7 @@ def parse_redirect(value: str) -> str:
     if "\\" in value or re.search(r"/\.\.?(?:/|$)", url.path):
         raise wrong("leads elsewhere than it says", "write the path as browsers end up with it")
     # Nothing else: the origin stands in a Content-Security-Policy, where `;` and `,` begin something new.
-    if url.scheme == "https" and _HOST.fullmatch(url.hostname or "") and port != 0:
+    if url.scheme == "https" and _HOST.fullmatch(url.netloc.lower()) and port != 0:
         return value
     host = url.netloc.rpartition(":")[0] if port is not None else url.netloc
     if url.scheme == "http" and host in _LOOPBACK:

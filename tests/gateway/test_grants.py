@@ -446,3 +446,42 @@ def test_what_a_program_may_not_say_of_itself(more: dict[str, Any], place: Place
     assert (got.status_code, got.json()["error"][:8]) == (400, "invalid_"), got.text
     assert register(place).status_code == 201
     assert register(place).json()["error"] == "access_denied", "there are as many as there may be"
+
+
+def test_a_program_for_itself_is_nobody_who_signs_in(place: Place, crm: Program) -> None:
+    place.config["apps"]["ann"] = {**CRM, "redirect_uris": []}
+    place.reload()
+    secret = place.command("secret", "ann").out.strip()
+    program = Program(place, crm.browser, "ann")
+    program.auth = ("ann", secret)
+    got = program.post("token", grant_type="client_credentials").json()["access_token"]
+    claims = json.loads(base64.urlsafe_b64decode(got.split(".")[1] + "=="))
+    assert (claims["sub"], claims["client_id"]) == ("app:ann", "ann")
+    assert program.use(got)[0] == 200
+    assert program.post("revoke", token=got).status_code == 200
+    assert program.use(got) == (401, "jwt-revoked")
+
+
+def test_yes_is_said_to_what_was_shown(place: Place, crm: Program) -> None:
+    place.config["apps"]["crm"]["scopes"] = ["orders:read"]
+    place.reload()
+    page = crm.ask(scope=None)
+    assert "change your orders" not in page.text
+    place.config["apps"]["crm"]["scopes"] = ["orders:read", "orders:write"]
+    place.reload()
+    asked = re.search(r'name="asked" value="([^"]+)"', page.text)
+    assert asked is not None
+    got = send(crm.browser, f"{PAGE}/authorize", asked=html.unescape(asked[1]), do="allow")
+    assert (got.status_code, "location" in got.headers) == (400, False)
+    assert place.json_grants() == []
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic /////w==", "Basic é", "Basic a", "Basic " + base64.b64encode(b"crm").decode()], ids=ascii
+)
+def test_credentials_that_cannot_be_read_are_refused(header: str, place: Place) -> None:
+    with place.client() as client:
+        sent = [(b"Authorization", header.encode("latin-1"))]
+        form = {"grant_type": "client_credentials"}
+        got = client.post(f"{place.base}{PAGE}/token", data=form, headers=sent)
+    assert (got.status_code, got.json()["error"]) == (401, "invalid_client")

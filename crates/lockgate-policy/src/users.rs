@@ -145,6 +145,13 @@ impl Users {
         })
     }
 
+    /// Whether it looks at what is not written down of a caller.
+    #[must_use]
+    pub fn needs_claims(&self) -> bool {
+        let needs = |one: &Compiled| one.role.is_some() || one.cap.by != Of::Api;
+        self.caps.iter().any(needs)
+    }
+
     /// Asks for a place, and judges by whether there is one.
     ///
     /// # Errors

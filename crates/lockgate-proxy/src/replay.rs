@@ -114,12 +114,13 @@ pub struct Replay {
 }
 
 /// How a request ended, then or now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Ending {
     allowed: bool,
     reason: Option<String>,
     api: Option<String>,
     route: Option<String>,
+    operation: Option<String>,
     place: Option<Place>,
 }
 
@@ -203,13 +204,7 @@ impl Replay {
             Change::Undecidable(_) => self.summary.undecidable += 1,
         }
         if change != Change::Same {
-            let now = now.ok();
-            let place = now.as_ref().and_then(|now| now.place.clone());
-            let route = now.as_ref().and_then(|now| now.route.clone());
-            let api = now.as_ref().and_then(|now| now.api.clone());
-            let reason = now.and_then(|now| now.reason);
-            self.groups
-                .add(&change, event, then, (api, route, reason, place));
+            self.groups.add(&change, event, then, now.ok());
         }
     }
 
@@ -295,11 +290,16 @@ impl Replay {
         let route = judgement
             .matched
             .map(|matched| snapshot.router.pattern(matched).to_owned());
+        let operation = api.and_then(|api| {
+            let document = api.document(judgement.version)?;
+            Some(document.operation(judgement.operation?)?.name.to_string())
+        });
         Ok(Ending {
             allowed,
             reason,
             api: api.map(|api| api.name.to_string()),
             route,
+            operation,
             place: judgement.decided.map(|span| Place {
                 file: snapshot
                     .sources
@@ -336,6 +336,7 @@ fn ended(then: &Exchange) -> Result<Ending, &'static str> {
         reason: if allowed { None } else { then.reason.clone() },
         api: then.api.clone(),
         route: then.route.clone(),
+        operation: then.operation.clone(),
         place: None,
     })
 }

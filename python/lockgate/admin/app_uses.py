@@ -194,11 +194,13 @@ class AppUses:
     def expire(self) -> None:
         """Take back scopes that registered programs were given and have not used for long enough."""
         setup = self._apps.setup
-        unseen = self.unseen()
-        if setup is None or unseen.everything:
+        if setup is None:
             return
         if self.grants is not None:
             self.grants.expire(int(setup["unused_ms"]))
+        unseen = self.unseen()
+        if unseen.everything:
+            return
         before = now_ms() - int(setup["unused_ms"])
         with self._store.read() as session:
             given = session.execute(select(App.id, App.scopes).where(App.source != "configuration")).all()

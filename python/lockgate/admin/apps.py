@@ -8,7 +8,7 @@ changed there; they can be stopped here, which is no matter of files.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -95,13 +95,18 @@ class Apps:
         """Call `follow` with what the configuration says, as often as it changes."""
         self._store = store
         self._journal = journal
+        self.on_gone: Callable[[str, bool], None] = lambda *_: None
+        """Called with a name whose program is gone, or another one now; and whether it may have tokens of its own."""
         self.setup: Mapping[str, Any] | None = None
         self.known_apis: frozenset[str] = frozenset()
         self.known_issuers: frozenset[str] = frozenset()
 
     def follow(self, setup: Mapping[str, Any] | None, apis: frozenset[str], issuers: frozenset[str]) -> None:
         """Go by a configuration from now on."""
+        before = set(self._named())
         self.setup, self.known_apis, self.known_issuers = setup, apis, issuers
+        for name in sorted(before.difference(self._named())):
+            self.on_gone(name, True)
 
     def every(self) -> list[AppRecord]:
         """All there are, by name."""
@@ -143,6 +148,9 @@ class Apps:
             self._tell(session, row)
             record = self._record(row, app_id)
             self._journal.audit(actor, "app.register", app_id, {**_audited(record), "source": source})
+        if source == "operator":
+            # Whatever one of that name was allowed before.
+            self.on_gone(app_id, False)
         return record
 
     def change(self, actor: str, app_id: str, changes: Mapping[str, Any], action: str = "app.change") -> AppRecord:
@@ -214,6 +222,7 @@ class Apps:
             session.flush()
             facts.append(session, told)
             self._journal.audit(actor, "app.remove", app_id, {**_audited(record), "keys": len(told) - 1})
+        self.on_gone(app_id, record.source != "registration")
         return record
 
     def row(self, session: Session, app_id: str) -> App:

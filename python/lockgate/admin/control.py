@@ -187,13 +187,13 @@ class Control:
         await self.key_sets.follow(duties)
         await self.revocations.follow(duties)
         await self.people.follow(duties)
-        await self.sign_ins.follow(duties)
-        await self.orders.follow(duties)
-        await self.introspections.follow(duties)
         bundle = self.bundles.latest()
         served = json.loads(bundle.text) if bundle is not None else {"apis": [], "issuers": []}
         apis, issuers = (frozenset(one["name"] for one in served[part]) for part in ("apis", "issuers"))
-        self.apps.follow(duties.apps, apis, issuers)
+        await asyncio.to_thread(self.apps.follow, duties.apps, apis, issuers)
+        await self.sign_ins.follow(duties)
+        await self.orders.follow(duties)
+        await self.introspections.follow(duties)
 
     def tell(self) -> None:
         """Tell gates of facts that there are, from whatever thread."""

@@ -6,15 +6,16 @@ their `sid`, which every gate hears of as a fact.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from lockgate.admin.apps import AppRecord, AppRuleError, Apps
 from lockgate.admin.clock import now_ms
@@ -24,6 +25,7 @@ from lockgate.admin.store.models import App, AppGrant, AppToken
 from lockgate.admin.tokens import TokenRevocations
 from lockgate.config.grants import GrantSetup
 from lockgate.identity.grant_store import Grant, Person, Program, Redeemed, Registered, RegistrationError, Wish
+from lockgate.identity.metadata import taken
 
 CODE_MS: Final = 60_000
 AGAIN_MS: Final = 10_000
@@ -33,6 +35,11 @@ GRACE_MAX_MS: Final = 90 * 86_400_000
 INVITATION_MS: Final = 7 * 86_400_000
 DAY_MS: Final = 86_400_000
 SECRETS_MOST: Final = 2
+HOUR_MS: Final = 3_600_000
+REMEMBERED_MS: Final = 600_000
+"""How much longer a code is known than it is good: who sends it a second time then is noticed."""
+ALLOWED_MOST: Final = 60
+"""How often one person allows one program something within an hour."""
 GRANTS_MOST: Final = 20
 """Of one person to one program: each of its installations has one."""
 ACTOR: Final = "lockgate"
@@ -47,6 +54,7 @@ OURS: Final = frozenset(
     }
 )
 """What a program was told of itself, and sends back where it changes something (RFC 7592 section 2.2)."""
+ELSEWHERE: Final = "another one knows people here now"
 PUBLIC: Final = "none"
 """How a program proves itself that has no secret (RFC 7591 section 2)."""
 
@@ -92,10 +100,47 @@ class Grants:
         self.changed: Callable[[], None] = lambda: None
         """Called, in whatever thread, when there are facts that gates have to be told."""
         self._setups: Mapping[str, GrantSetup] = {}
+        self._registering = threading.Lock()
+        apps.on_gone = self._without
+        tokens.on_subject = self._ended_elsewhere
 
     def follow(self, setups: Mapping[str, GrantSetup]) -> None:
-        """Go by a configuration from now on."""
+        """Go by a configuration from now on. What was allowed by people, or to programs, that it has no more ends."""
         self._setups = setups
+        if not setups:
+            return
+        programs = {app.id for app in self._apps.every()}
+        query = select(AppGrant.issuer, AppGrant.id, AppGrant.app, AppGrant.iss).where(AppGrant.ended_ms.is_(None))
+        with self._store.read() as session:
+            found = session.execute(query).all()
+        for issuer, grant, app, iss in found:
+            setup = setups.get(issuer)
+            if setup is not None and iss != setup.people:
+                self.end(ACTOR, issuer, grant, ELSEWHERE)
+            elif app not in programs:
+                self.end(ACTOR, issuer, grant, "there is no such program any more")
+
+    def _without(self, program: str, own: bool) -> None:
+        """A program is gone, or is another one from now on: nothing that it was given holds."""
+        self.end_of(ACTOR, "there is no such program any more", app=program)
+        for name, setup in self._setups.items() if own else ():
+            # What it was given for itself.
+            until_ms = now_ms() + setup.access_ms + DAY_MS
+            self._tokens.revoke(ACTOR, issuer=name, by="client", value=program, until_ms=until_ms)
+
+    def _ended_elsewhere(self, iss: str, subject: str, before_ms: int | None) -> None:
+        """All that a person has was ended by who knows them, or by an operator."""
+        own = [name for name, setup in self._setups.items() if setup.issuer == iss]
+        query = select(AppGrant.issuer, AppGrant.id).where(
+            AppGrant.ended_ms.is_(None),
+            AppGrant.subject == subject,
+            or_(AppGrant.iss == iss, AppGrant.issuer.in_(own)),
+            AppGrant.created_ms <= (before_ms if before_ms is not None else now_ms()),
+        )
+        with self._store.read() as session:
+            found = [(issuer, grant) for issuer, grant in session.execute(query)]
+        for issuer, grant in found:
+            self.end(ACTOR, issuer, grant, "all that the person has was ended")
 
     # What the pages ask for.
 
@@ -117,8 +162,8 @@ class Grants:
             kept = _good(session.get(App, program))
         return any(hmac.compare_digest(one["digest"], digest) for one in kept)
 
-    def allow(self, issuer: str, person: Person, wish: Wish) -> str:
-        """Keep what somebody allows; the code that the program gets for it."""
+    def allow(self, issuer: str, person: Person, wish: Wish) -> str | None:
+        """Keep what somebody allows; the code that the program gets for it. None where they did so too often."""
         setup, at_ms, code = self._setups[issuer], now_ms(), secrets.token_urlsafe(32)
         row = AppGrant(
             id=secrets.token_hex(16),
@@ -131,8 +176,13 @@ class Grants:
             created_ms=at_ms,
             until_ms=at_ms + setup.refresh_ms,
         )
+        theirs = [AppGrant.iss == person.iss, AppGrant.subject == person.subject]
+        theirs += [AppGrant.app == wish.program, AppGrant.issuer == issuer]
         with self._store.write() as session:
-            session.execute(delete(AppToken).where(AppToken.until_ms <= at_ms))
+            lately = select(func.count()).select_from(AppGrant).where(*theirs, AppGrant.created_ms > at_ms - HOUR_MS)
+            if (session.scalar(lately) or 0) >= ALLOWED_MOST:
+                return None
+            session.execute(delete(AppToken).where(AppToken.until_ms <= at_ms - REMEMBERED_MS))
             session.add(row)
             session.add(
                 AppToken(
@@ -146,8 +196,6 @@ class Grants:
             )
             detail = {"app": wish.program, "scopes": list(wish.scopes), "issuer": issuer}
             self._journal.audit(f"{person.iss} {person.subject}", "grant.allow", row.id, detail)
-            theirs = [AppGrant.iss == person.iss, AppGrant.subject == person.subject]
-            theirs += [AppGrant.app == wish.program, AppGrant.issuer == issuer]
             before = select(AppGrant.id).where(*theirs, AppGrant.ended_ms.is_(None), AppGrant.until_ms > at_ms)
             old = list(session.scalars(before.order_by(AppGrant.created_ms.desc()).offset(GRANTS_MOST)))
         for grant in old:
@@ -156,50 +204,81 @@ class Grants:
 
     def redeem(self, issuer: str, program: str, code: str) -> Redeemed | None:
         """What a code stands for. A second time it ends what came of the first (RFC 6749 section 4.1.2)."""
+        digest = self._digest(code)
+        # Whoever makes codes up does not keep others from writing.
+        with self._store.read() as session:
+            known = session.get(AppToken, digest)
+            if known is None or known.kind != "code":
+                return None
         with self._store.write() as session:
-            token = session.get(AppToken, self._digest(code))
-            row = session.get(AppGrant, token.grant) if token is not None and token.kind == "code" else None
+            token = session.get(AppToken, digest)
+            row = session.get(AppGrant, token.grant) if token is not None else None
             if token is None or row is None or (row.issuer, row.app) != (issuer, program):
                 return None
-            again, token.used_ms = token.used_ms is not None, token.used_ms or now_ms()
-            if not again:
-                if not _holds(row) or token.until_ms <= now_ms():
-                    return None
-                row.used_ms = now_ms()
+            grant, at_ms = row.id, now_ms()
+            if token.used_ms is not None:
+                why = "its code was used twice"
+            elif not _holds(row) or token.until_ms <= at_ms:
+                return None
+            elif (gone := self._gone(row)) is not None:
+                why = gone
+            else:
+                token.used_ms = row.used_ms = at_ms
                 return Redeemed(_grant(row), token.redirect_uri or "", token.challenge or "")
-            grant = row.id
-        self.end(ACTOR, issuer, grant, "its code was used twice")
+        self.end(ACTOR, issuer, grant, why)
         return None
 
     def renew(self, issuer: str, program: str, refresh: str) -> Grant | None:
         """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""
+        said = self._read(refresh)
+        if said is None:
+            return None
+        name, generation = said
         with self._store.write() as session:
-            token = session.get(AppToken, self._digest(refresh))
-            row = session.get(AppGrant, token.grant) if token is not None and token.kind == "refresh" else None
-            if token is None or row is None or (row.issuer, row.app) != (issuer, program) or not _holds(row):
+            row = session.get(AppGrant, name)
+            if row is None or (row.issuer, row.app) != (issuer, program) or not _holds(row):
                 return None
-            at_ms, grant = now_ms(), _grant(row)
-            if token.used_ms is None:
-                token.used_ms = row.used_ms = at_ms
-                why = self._gone(row)
-                if why is None:
-                    return grant
-            elif at_ms - token.used_ms <= AGAIN_MS:
+            at_ms = now_ms()
+            if generation == row.generation:
+                row.generation += 1
+                row.renewed_ms = row.used_ms = at_ms
+                gone = self._gone(row)
+                if gone is None:
+                    return _grant(row)
+                why = gone
+            elif generation == row.generation - 1 and at_ms - (row.renewed_ms or 0) <= AGAIN_MS:
                 return None
             else:
                 why = "its refresh token was used twice"
-        self.end(ACTOR, issuer, grant.id, why)
+        self.end(ACTOR, issuer, name, why)
         return None
 
     def refresh(self, grant: str) -> str:
-        """A new refresh token."""
-        token = secrets.token_urlsafe(32)
-        with self._store.write() as session:
+        """The refresh token that is good now.
+
+        It says which grant it is of and how many there were before it, under the installation's secret: all that came
+        before are known again, though none is kept.
+        """
+        with self._store.read() as session:
             row = session.get(AppGrant, grant)
             if row is None:
                 raise GrantNotFoundError(grant)
-            session.add(AppToken(digest=self._digest(token), kind="refresh", grant=grant, until_ms=row.until_ms))
-        return token
+            said = bytes.fromhex(grant) + row.generation.to_bytes(4, "big")
+        return base64.urlsafe_b64encode(said + self._mac(said)).rstrip(b"=").decode()
+
+    def _read(self, refresh: str) -> tuple[str, int] | None:
+        """The grant that a refresh token is of, and how many there were before it."""
+        try:
+            raw = base64.b64decode(refresh + "=" * (-len(refresh) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        said, mac = raw[:-32], raw[-32:]
+        if len(said) != 20 or not hmac.compare_digest(mac, self._mac(said)):
+            return None
+        return said[:16].hex(), int.from_bytes(said[16:], "big")
+
+    def _mac(self, said: bytes) -> bytes:
+        return hmac.new(self._key, b"refresh " + said, hashlib.sha256).digest()
 
     def of(self, issuer: str, person: Person) -> list[Grant]:
         """What somebody has allowed, and is good now."""
@@ -210,20 +289,25 @@ class Grants:
 
     def end(self, actor: str, issuer: str, grant: str, reason: str) -> bool:
         """End one everywhere; whether it was there."""
+        setup = self._setups.get(issuer)
+        with self._store.read() as session:
+            row = session.get(AppGrant, grant)
+            if row is None or row.issuer != issuer:
+                return False
+            has_tokens = row.ended_ms is None and row.used_ms is not None
+        if setup is not None and has_tokens:
+            # First, so that what fails in between can be done again. No token of it is good for longer.
+            until_ms = now_ms() + setup.access_ms + DAY_MS
+            self._tokens.revoke(actor, issuer=issuer, by="session", value=grant, until_ms=until_ms, reason=reason)
         with self._store.write() as session:
             row = session.get(AppGrant, grant)
             if row is None or row.issuer != issuer:
                 return False
             if row.ended_ms is not None:
                 return True
-            row.ended_ms, row.ended_reason = now_ms(), reason
             app = row.app
+            row.ended_ms, row.ended_reason = now_ms(), reason
             self._journal.audit(actor, "grant.end", grant, {"app": app, "reason": reason})
-        setup = self._setups.get(issuer)
-        if setup is not None:
-            # No token of it is good for longer.
-            until_ms = now_ms() + setup.access_ms + DAY_MS
-            self._tokens.revoke(actor, issuer=issuer, by="session", value=grant, until_ms=until_ms, reason=reason)
         self.changed()
         return True
 
@@ -231,12 +315,16 @@ class Grants:
         """End what a program gives back (RFC 7009), if it is its own."""
         with self._store.read() as session:
             if refresh is not None:
-                token = session.get(AppToken, self._digest(refresh))
-                grant = token.grant if token is not None and token.kind == "refresh" else None
+                grant, _ = self._read(refresh) or (None, 0)
             row = session.get(AppGrant, grant) if grant is not None else None
             own = row is not None and row.app == program
         if own and grant is not None:
             self.end(program, issuer, grant, "given back by the program")
+
+    def end_token(self, issuer: str, program: str, token: str, until_s: int) -> None:
+        """End one access token that a program was given for itself, by its `jti`."""
+        until_ms = until_s * 1000 + DAY_MS
+        self._tokens.revoke(program, issuer=issuer, by="token", value=token, until_ms=until_ms)
 
     def end_of(self, actor: str, reason: str, *, app: str | None = None, person: tuple[str, str] | None = None) -> int:
         """End all that a program, or a person, has; how many that were."""
@@ -265,7 +353,7 @@ class Grants:
         for issuer, grant in found:
             self.end(ACTOR, issuer, grant, "it was not used")
         with self._store.write() as session:
-            session.execute(delete(AppToken).where(AppToken.until_ms <= now_ms()))
+            session.execute(delete(AppToken).where(AppToken.until_ms <= now_ms() - REMEMBERED_MS))
             old = now_ms() - 90 * DAY_MS
             session.execute(delete(AppGrant).where(func.coalesce(AppGrant.ended_ms, AppGrant.until_ms) < old))
         for name, setup in self._setups.items():
@@ -292,43 +380,52 @@ class Grants:
         setup = self._setups[issuer].registration
         if setup is None:
             raise RegistrationError("access_denied", "No program registers itself here.")
-        said, given = _taken(metadata, setup.scopes)
-        with self._store.write() as session:
-            own = select(func.count()).select_from(App).where(App.source == "registration", App.issuer == issuer)
-            if (session.scalar(own) or 0) >= setup.most:
-                raise RegistrationError("access_denied", "There are as many programs as there may be.")
+        said, given = taken(metadata, setup.scopes)
+        with self._registering:
+            self._make_room(issuer, setup.most)
             if not setup.open:
-                row = session.get(AppToken, self._digest(token or ""))
-                if row is None or row.used_ms is not None:
-                    raise RegistrationError("access_denied", "This invitation was used.")
-                row.used_ms = now_ms()
-        name = f"app-{secrets.token_hex(8)}"
-        secret = secrets.token_urlsafe(32) if said["token_endpoint_auth_method"] != PUBLIC else None
-        access = secrets.token_urlsafe(32)
-        contacts = said.get("contacts") or []
-        try:
-            self._apps.register(
-                f"{issuer} (registration)",
-                name,
-                "registration",
-                name=said.get("client_name", name)[:80],
-                owner=(contacts[0] if contacts else "unknown")[:200],
-                contact=contacts[0][:200] if contacts else None,
-                apis=list(setup.apis),
-                scopes=given,
-                redirect_uris=said["redirect_uris"],
-            )
-        except AppRuleError as error:
-            raise RegistrationError("invalid_redirect_uri", str(error)) from error
-        with self._store.write() as session:
-            row_of = session.get(App, name)
-            if row_of is None:
-                raise RegistrationError("access_denied", "It was removed.")
-            row_of.issuer, row_of.access, row_of.registered = issuer, self._digest(access), said
-            if secret is not None:
-                row_of.secrets = [{"digest": self._digest(secret), "created_ms": now_ms(), "until_ms": None}]
+                with self._store.write() as session:
+                    row = session.get(AppToken, self._digest(token or ""))
+                    if row is None or row.used_ms is not None:
+                        raise RegistrationError("access_denied", "This invitation was used.")
+                    row.used_ms = now_ms()
+            name, access = f"app-{secrets.token_hex(8)}", secrets.token_urlsafe(32)
+            secret = secrets.token_urlsafe(32) if said["token_endpoint_auth_method"] != PUBLIC else None
+            kept = {"digest": self._digest(secret), "created_ms": now_ms(), "until_ms": None} if secret else None
+            contacts = said.get("contacts") or []
+            try:
+                self._apps.register(
+                    f"{issuer} (registration)",
+                    name,
+                    "registration",
+                    name=said.get("client_name", name)[:80],
+                    owner=(contacts[0] if contacts else "unknown")[:200],
+                    contact=contacts[0][:200] if contacts else None,
+                    apis=list(setup.apis),
+                    scopes=given,
+                    redirect_uris=said["redirect_uris"],
+                    secrets=[kept] if kept else [],
+                    issuer=issuer,
+                    access=self._digest(access),
+                    registered=said,
+                )
+            except AppRuleError as error:
+                raise RegistrationError("invalid_client_metadata", str(error)) from error
         self.changed()
         return self._registered(name, secret, access)
+
+    def _make_room(self, issuer: str, most: int) -> None:
+        """Where there are as many as there may be, the oldest goes that nobody has let in for an hour."""
+        own = (App.source == "registration", App.issuer == issuer)
+        unused = (App.tier == "unreviewed", ~select(AppGrant.id).where(AppGrant.app == App.id).exists())
+        old = select(App.id).where(*own, *unused, App.created_ms < now_ms() - HOUR_MS).order_by(App.created_ms)
+        with self._store.read() as session:
+            if (session.scalar(select(func.count()).select_from(App).where(*own)) or 0) < most:
+                return
+            oldest = session.scalar(old.limit(1))
+        if oldest is None:
+            raise RegistrationError("access_denied", "There are as many programs as there may be.")
+        self._apps.remove(ACTOR, oldest)
 
     def registered(self, issuer: str, program: str, access: str) -> Registered | None:
         """One that has registered itself, for who shows what it is changed with."""
@@ -347,7 +444,7 @@ class Grants:
             raise RegistrationError("access_denied", "No program registers itself here.")
         if metadata.get("client_id", program) != program:
             raise RegistrationError("invalid_client_metadata", "client_id is another's.")
-        said, given = _taken({name: metadata[name] for name in metadata.keys() - OURS}, setup.scopes)
+        said, given = taken({name: metadata[name] for name in metadata.keys() - OURS}, setup.scopes)
         with self._store.read() as session:
             row = session.get(App, program)
             before = dict(row.registered or {}) if row is not None else {}
@@ -357,11 +454,13 @@ class Grants:
         # What an operator has taken from it, it does not get back in this way.
         kept = [scope for scope in given if scope in (app.scopes or ())]
         named = said.get("client_name", program)[:80]
-        changes = {"name": named, "redirect_uris": said["redirect_uris"], "scopes": kept}
+        changes: dict[str, Any] = {"name": named, "redirect_uris": said["redirect_uris"], "scopes": kept}
+        if (named, set(said["redirect_uris"])) != (app.name, set(app.redirect_uris)):
+            changes["tier"] = "unreviewed"  # Whoever looked at it has looked at another.
         try:
             self._apps.change(f"{issuer} (registration)", program, changes)
         except AppRuleError as error:
-            raise RegistrationError("invalid_redirect_uri", str(error)) from error
+            raise RegistrationError("invalid_client_metadata", str(error)) from error
         with self._store.write() as session:
             session.execute(update(App).where(App.id == program).values(registered=said))
         self.changed()
@@ -369,7 +468,6 @@ class Grants:
 
     def unregister(self, program: str) -> None:
         """Remove one."""
-        self.end_of(program, "the program removed itself", app=program)
         self._apps.remove(f"{program} (registration)", program)
         self.changed()
 
@@ -424,6 +522,8 @@ class Grants:
     def _gone(self, row: AppGrant) -> str | None:
         """Why a person is nobody any more, as far as that was told: who knows them has ended all that they have."""
         setup = self._setups.get(row.issuer)
+        if setup is not None and row.iss != setup.people:
+            return ELSEWHERE
         told = [
             {"issuer": iss, "by": by, "value": value}
             for iss in (row.iss, *((setup.issuer,) if setup is not None else ()))
@@ -498,48 +598,3 @@ def _grant(row: AppGrant) -> Grant:
 
 def _kept(row: AppGrant) -> GrantRecord:
     return GrantRecord(**{name: getattr(row, name) for name in GrantRecord.__slots__})
-
-
-def _taken(metadata: dict[str, Any], scopes: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
-    """What is taken of what a program says of itself, and the scopes that it is given of those it asks for."""
-    from authlib.oauth2.rfc7591 import ClientMetadataClaims
-    from joserfc.errors import JoseError
-
-    if len(json.dumps(metadata)) > 16_384:
-        raise RegistrationError("invalid_client_metadata", "It says too much.")
-    try:
-        claims = ClientMetadataClaims(dict(metadata), {}, {}, None)
-        claims.validate()
-        said = dict(claims.get_registered_claims())
-    except (JoseError, ValueError, TypeError, AttributeError) as error:
-        raise RegistrationError("invalid_client_metadata", f"It cannot be taken: {type(error).__name__}.") from error
-    kept = {name: said[name] for name in ("client_name", "client_uri", "contacts") if said.get(name)}
-    uris = said.get("redirect_uris")
-    if not isinstance(uris, list) or not uris or not all(isinstance(one, str) for one in uris):
-        raise RegistrationError("invalid_redirect_uri", "It needs at least one of redirect_uris.")
-    if any(not isinstance(kept.get(name, ""), str) for name in ("client_name", "client_uri")):
-        raise RegistrationError("invalid_client_metadata", "client_name and client_uri are texts.")
-    contacts = kept.get("contacts", [])
-    if not isinstance(contacts, list) or not all(isinstance(one, str) for one in contacts):
-        raise RegistrationError("invalid_client_metadata", "contacts is a list of texts.")
-    method = said.get("token_endpoint_auth_method")
-    if method not in {"client_secret_basic", "client_secret_post", "none"}:
-        raise RegistrationError("invalid_client_metadata", "token_endpoint_auth_method is none that is taken here.")
-    types = said.get("grant_types") or ["authorization_code"]
-    if not isinstance(types, list) or not set(map(str, types)) <= {"authorization_code", "refresh_token"}:
-        raise RegistrationError("invalid_client_metadata", "It takes authorization_code and refresh_token alone.")
-    if (said.get("response_types") or ["code"]) != ["code"]:
-        raise RegistrationError("invalid_client_metadata", "It takes the response type code alone.")
-    wanted = said.get("scope", " ".join(scopes))
-    if not isinstance(wanted, str):
-        raise RegistrationError("invalid_client_metadata", "scope is one text.")
-    given = [scope for scope in dict.fromkeys(wanted.split()) if scope in scopes]
-    taken = {
-        **kept,
-        "redirect_uris": uris,
-        "token_endpoint_auth_method": method,
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "scope": " ".join(given),
-    }
-    return taken, given

@@ -267,7 +267,7 @@ class SignIns:
     async def follow(self, duties: Duties) -> None:
         """Serve a configuration's ways to sign in, and no others."""
         self._granting = {one.sign_in: one for one in duties.grants}
-        self.grants.follow({one.name: one for one in duties.grants})
+        await asyncio.to_thread(self.grants.follow, {one.name: one for one in duties.grants})
         if not duties.sign_ins:
             await self.close()
             return

@@ -7,7 +7,7 @@ commits. What a revocation says is kept as long as there may be tokens that it i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -94,6 +94,8 @@ class TokenRevocations:
         """Keeps them in `store`."""
         self._store = store
         self._journal = journal
+        self.on_subject: Callable[[str, str, int | None], None] = lambda *_: None
+        """Called with who knows them, their name and until when, when all that somebody has was revoked."""
 
     def gates_elsewhere(self) -> list[str]:
         """The gates that have enrolled: each may serve, connected or not."""
@@ -132,6 +134,8 @@ class TokenRevocations:
             facts.append(session, [facts.revoke_tokens(row)])
             done = _revocation(row)
             self._journal.audit(actor, "token.revoke", row.id, _audited(done))
+        if by == "subject":
+            self.on_subject(done.issuer, done.value, done.before_ms)
         return done
 
     def restore(self, actor: str, revocation_id: str) -> Revocation:
@@ -190,6 +194,9 @@ class TokenRevocations:
                 if added > before:
                     facts.append(session, told)
                     self._journal.audit(actor, "token.import", source, {"revocations": added - before})
+            for said in wanted:
+                if said["by"] == "subject":
+                    self.on_subject(said["issuer"], said["value"], said["before_ms"])
         return Imported(added, known)
 
     def prune(self) -> None:

@@ -38,6 +38,8 @@ class GrantSetup:
     issuer: str
     audience: str
     sign_in: str
+    people: str
+    """Who knows those that sign in there, as `iss` says it: by that alone they are told from others of their names."""
     scopes: tuple[tuple[str, str], ...]
     """Each with the words that people read."""
     access_ms: int
@@ -75,6 +77,7 @@ def setups(document: Document) -> Iterator[GrantSetup]:
             issuer=issuer.issuer,
             audience=(issuer.audience or [issuer.issuer])[0],
             sign_in=said.sign_in,
+            people=document.issuers[document.sign_in[said.sign_in].issuers[0]].issuer,
             scopes=tuple(said.scopes.items()),
             access_ms=said.access,
             refresh_ms=said.refresh,

@@ -98,8 +98,8 @@ class GrantStore(Protocol):
     def is_secret(self, program: str, secret: str) -> bool:
         """Whether it is one of the program's."""
 
-    def allow(self, issuer: str, person: Person, wish: Wish) -> str:
-        """Keep what somebody allows; the code that the program gets for it."""
+    def allow(self, issuer: str, person: Person, wish: Wish) -> str | None:
+        """Keep what somebody allows; the code that the program gets for it. None where they did so too often."""
 
     def redeem(self, issuer: str, program: str, code: str) -> Redeemed | None:
         """What a code stands for. A second time it ends what came of the first (RFC 6749 section 4.1.2)."""
@@ -108,7 +108,7 @@ class GrantStore(Protocol):
         """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""
 
     def refresh(self, grant: str) -> str:
-        """A new refresh token."""
+        """The refresh token that is good now."""
 
     def of(self, issuer: str, person: Person) -> list[Grant]:
         """What somebody has allowed, and is good now."""
@@ -118,6 +118,9 @@ class GrantStore(Protocol):
 
     def end_by_token(self, issuer: str, program: str, refresh: str | None, grant: str | None) -> None:
         """End what a program gives back (RFC 7009), if it is its own."""
+
+    def end_token(self, issuer: str, program: str, token: str, until_s: int) -> None:
+        """End one access token that a program was given for itself, by its `jti`."""
 
     def may_register(self, issuer: str, token: str | None) -> bool:
         """Whether somebody who shows this may register a program."""

@@ -6,14 +6,17 @@ RFC 6749 as OAuth 2.1 narrows it, 7009 (revocation), 7591 and 7592 (registration
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import structlog
+from authlib.oauth2.rfc6749 import InvalidClientError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -21,7 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from lockgate.config.grants import GrantSetup
 from lockgate.identity import grant_pages, pages
 from lockgate.identity.grant_store import GrantStore, Person, Registered, RegistrationError
-from lockgate.identity.oauth import NO_STORE, Asked, OAuth2Error, Server, refused
+from lockgate.identity.oauth import NO_STORE, PROGRAM, Asked, OAuth2Error, Server, refused
 from lockgate.identity.own_keys import OwnKeys
 from lockgate.identity.sealed import Sealer
 from lockgate.identity.step_up import Opened
@@ -29,6 +32,9 @@ from lockgate.identity.web import PREFIX, TARGET_BYTES, Refusal, Site, form_of, 
 
 T = TypeVar("T")
 
+LANE: Final = 2
+"""Threads in which programs are answered."""
+WAITING_MOST: Final = 64
 CONSENT_SECONDS: Final = 600
 BODY_BYTES: Final = 16 * 2**10
 PURPOSE: Final = "consent"
@@ -54,6 +60,8 @@ class GrantEndpoints:
     """Every gate that is connected knows of what was ended when this returns."""
     note: Callable[[str, str], None] = field(repr=False)
     clock: Callable[[], float]
+    _lane: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LANE, "programs"))
+    _waiting: int = 0
 
     async def authorize(self, request: Request, site: Site) -> Response:
         """Asks somebody whether they let a program in (RFC 6749 section 4.1.1)."""
@@ -79,7 +87,14 @@ class GrantEndpoints:
             to = f"{PREFIX}/{site.setup.name}/authorize?{query}"
             first = f"{PREFIX}/{site.setup.name}/sign-in?{urlencode({'to': to})}"
             return RedirectResponse(first, 303, pages.headers())
-        kept = {"query": query, "session": opened.claims.get("jti"), "id": secrets.token_hex(16)}
+        if opened.owner.subject.startswith(PROGRAM):
+            raise Refusal("authorize-malformed", f"Nobody whose name begins with {PROGRAM!r} lets a program in.")
+        kept = {
+            "query": query,
+            "session": opened.claims.get("jti"),
+            "id": secrets.token_hex(16),
+            "shown": _shown(asked),
+        }
         words = dict(server.setup.scopes)
         page = grant_pages.consent(
             site.setup.title or host_of(request),
@@ -107,6 +122,8 @@ class GrantEndpoints:
         def answer() -> Response:
             asked = Asked("GET", server.setup.issuer, kept["query"])
             grant = server.get_consent_grant(asked)
+            if _shown(asked) != kept["shown"]:
+                raise Refusal("authorize-malformed", "What the program is, or asks for, has changed since. Begin anew.")
             response: Response = server.create_authorization_response(asked, person if allowed else None, grant)
             return response
 
@@ -198,11 +215,11 @@ class GrantEndpoints:
         """A program registers itself (RFC 7591)."""
         server = self._registering(site)
         name, token = server.setup.name, _bearer(request)
-        if not await _threaded(lambda: self.store.may_register(name, token)):
+        if not await self._programs(lambda: self.store.may_register(name, token)):
             return _unauthorized()
         try:
             metadata = await _json(request)
-            registered = await _threaded(lambda: self.store.register(name, metadata, token))
+            registered = await self._programs(lambda: self.store.register(name, metadata, token))
         except RegistrationError as error:
             return _wrong(error)
         self.note(site.setup.name, "program-registered")
@@ -213,29 +230,39 @@ class GrantEndpoints:
         server = self._registering(site)
         name, program = server.setup.name, request.path_params["program"]
         token = _bearer(request) or ""
-        found = await _threaded(lambda: self.store.registered(name, program, token))
+        found = await self._programs(lambda: self.store.registered(name, program, token))
         if found is None:
             # Whether there is such a one is nobody's business (RFC 7592 section 2.1).
             return _unauthorized()
         if request.method == "DELETE":
-            await _threaded(lambda: self.store.unregister(program))
+            await self._programs(lambda: self.store.unregister(program))
             await self.told()
             return Response(status_code=204, headers=NO_STORE)
         if request.method == "PUT":
             try:
                 metadata = await _json(request)
-                found = await _threaded(lambda: self.store.reregister(name, program, metadata))
+                found = await self._programs(lambda: self.store.reregister(name, program, metadata))
             except RegistrationError as error:
                 return _wrong(error)
             await self.told()
         return JSONResponse(_described(server, found), 200, NO_STORE)
 
+    async def _programs(self, work: Callable[[], T]) -> T:
+        """Programs wait for each other, and nobody else for them."""
+        if self._waiting >= WAITING_MOST:
+            raise HTTPException(503, headers={"Retry-After": "1"})
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._lane, work)
+        finally:
+            self._waiting -= 1
+
     async def _spoken(self, request: Request, site: Site, answer: Callable[[Server, Asked], Response]) -> Response:
         server = self._server(site)
         try:
-            shown = {"Authorization": request.headers.get("authorization", "")}
+            shown = {"Authorization": _credentials(request)}
             asked = Asked("POST", server.setup.issuer, await _form(request), shown)
-            response = await _threaded(lambda: answer(server, asked))
+            response = await self._programs(lambda: answer(server, asked))
         except OAuth2Error as error:
             response = refused(server, error)
         response.headers.update(ANYWHERE)
@@ -251,6 +278,11 @@ class GrantEndpoints:
         if server.setup.registration is None:
             raise HTTPException(404)
         return server
+
+
+def _shown(asked: Asked) -> list[str]:
+    """What somebody sees of a request before they say yes."""
+    return [asked.client.program.title, asked.payload.redirect_uri, asked.scope]
 
 
 def _described(server: Server, registered: Registered) -> dict[str, Any]:
@@ -280,6 +312,18 @@ def _unauthorized() -> Response:
 def _bearer(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _credentials(request: Request) -> str:
+    """What the request shows, where it can be read at all."""
+    shown = request.headers.get("authorization", "")
+    scheme, _, rest = shown.partition(" ")
+    try:
+        if scheme.lower() == "basic":
+            base64.b64decode(rest.strip(), validate=True).decode()
+    except ValueError:
+        raise InvalidClientError(status_code=401) from None
+    return shown
 
 
 async def _form(request: Request) -> str:

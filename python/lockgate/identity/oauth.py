@@ -11,7 +11,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
@@ -37,6 +37,9 @@ FIELD_BYTES: Final = 4_096
 REFRESH: Final = "refresh_token"
 METHODS: Final = ["client_secret_basic", "client_secret_post", "none"]
 NO_STORE: Final = {"Cache-Control": "no-store"}
+PROGRAM: Final = "app:"
+"""What `sub` begins with where a program acts for itself."""
+_OWN_MACHINE: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?(?P<rest>[/?][^#]*)?")
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
 """What an error may repeat (RFC 6749 section 4.1.2.1)."""
 _REPEATED: Final = ("client_id", "redirect_uri", "response_type", "scope", "code_challenge_method", "grant_type")
@@ -117,7 +120,8 @@ class Client(ClientMixin):
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Letter by letter; but for the port of a program on the person's own machine (RFC 8252 section 7.3)."""
         own = self.program.redirect_uris
-        return redirect_uri in own or (_portless(redirect_uri) or "") in map(_portless, own)
+        plain = _portless(redirect_uri)
+        return redirect_uri in own or (plain is not None and plain in map(_portless, own))
 
     def check_client_secret(self, client_secret: str) -> bool:
         """Whether it is one of its own."""
@@ -139,14 +143,8 @@ class Client(ClientMixin):
 
 
 def _portless(uri: str) -> str | None:
-    try:
-        url = urlsplit(uri)
-        if url.scheme == "http" and url.hostname in {"127.0.0.1", "::1"} and "@" not in url.netloc and url.port != 0:
-            host = "[::1]" if url.hostname == "::1" else url.hostname
-            return urlunsplit((url.scheme, host, url.path, url.query, "")) if "#" not in uri else None
-    except ValueError:
-        pass
-    return None
+    found = _OWN_MACHINE.fullmatch(uri)
+    return found["host"] + (found["rest"] or "") if found is not None else None
 
 
 class _Code:
@@ -206,7 +204,12 @@ class CodeGrant(AuthorizationCodeGrant):
             self.request.payload.redirect_uri,
             self.request.payload.data["code_challenge"],
         )
-        return self.server.store.allow(self.server.setup.name, self.request.user, wish)
+        code = self.server.store.allow(self.server.setup.name, self.request.user, wish)
+        if code is None:
+            words = "This was allowed too often within an hour."
+            said = self.request.payload
+            raise OAuth2Error(words, error="temporarily_unavailable", redirect_uri=said.redirect_uri, state=said.state)
+        return code
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         """It is."""
@@ -264,12 +267,14 @@ class GiveBack(RevocationEndpoint):
     def revoke_token(self, token: str, request: Any) -> None:
         """End it."""
         server: Server = self.server
+        own, name = request.client.program.id, server.setup.name
         said = server.keys.read(token) if token.count(".") == 2 else None
-        sid = said.get("sid") if said is not None else None
-        own = request.client.program.id
-        server.store.end_by_token(
-            server.setup.name, own, None if said is not None else token, sid if isinstance(sid, str) else None
-        )
+        if said is None:
+            server.store.end_by_token(name, own, token, None)
+        elif "sid" in said:
+            server.store.end_by_token(name, own, None, str(said["sid"]))
+        elif said.get("client_id") == own and int(said["exp"]) > server.now():
+            server.store.end_token(name, own, str(said["jti"]), int(said["exp"]))
 
 
 class Server(AuthorizationServer):
@@ -285,6 +290,10 @@ class Server(AuthorizationServer):
         self.register_grant(RenewGrant)
         self.register_grant(OwnGrant)
         self.register_endpoint(GiveBack)
+
+    def now(self) -> int:
+        """Seconds since the epoch."""
+        return int(self._clock())
 
     def metadata(self) -> dict[str, Any]:
         """What programs have to know of it (RFC 8414)."""
@@ -348,11 +357,12 @@ class Server(AuthorizationServer):
         allowed = client.get_allowed_scope(scope)
         if allowed is None:
             raise InvalidScopeError("Nothing of that is left to the program.")
-        now, life = int(self._clock()), self.setup.access_ms // 1000
+        now, life = self.now(), self.setup.access_ms // 1000
         claims: dict[str, Any] = {
             "iss": self.setup.issuer,
             "aud": self.setup.audience,
-            "sub": user.person.subject if user is not None else client.program.id,
+            # Nobody who signs in is called so (RFC 9068 section 5).
+            "sub": user.person.subject if user is not None else f"{PROGRAM}{client.program.id}",
             "client_id": client.program.id,
             "scope": allowed,
             "iat": now,

@@ -47,7 +47,7 @@ class OwnKeys:
 
         try:
             return dict(jwt.decode(token, KeySet(list(self._all)), algorithms=["ES256"]).claims)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):
             return None
 
 

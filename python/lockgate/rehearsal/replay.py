@@ -122,7 +122,7 @@ def _client(group: Mapping[str, Any]) -> str:
 
 
 def _route(group: Mapping[str, Any]) -> str:
-    """Where they go."""
+    """Where they go: the operation, where the API has a document that says so."""
     if group["api"] is None:
         return f"{group['method']} (no API)".strip()
-    return f"{group['method']} {group['api']} {group['route'] or ''}".strip()
+    return f"{group['method']} {group['api']} {group['operation'] or group['route'] or ''}".strip()

@@ -88,6 +88,10 @@ impl Room {
     /// What there are too many of, and until when.
     pub fn look(&mut self, seat: &Seat, now_ms: u64) -> Result<(), (Many, u64)> {
         self.turn(day(now_ms));
+        if seat.idle_ms < self.idle_ms {
+            // Places are free earlier than was thought.
+            self.free_ms = 0;
+        }
         self.idle_ms = seat.idle_ms;
         let distinct = seat.distinct as usize;
         if distinct > 0 && self.today.len() >= distinct && !self.today.contains(&seat.user) {
@@ -131,7 +135,9 @@ impl Room {
 
     /// A request that had a place is over.
     pub fn leave(&mut self, seat: &Seat, now_ms: u64) {
-        if let Some(present) = self.there.get_mut(&seat.user) {
+        // Who came while there was no such cap is not among those under way.
+        let present = self.there.get_mut(&seat.user);
+        if let Some(present) = present.filter(|_| seat.concurrent > 0) {
             present.under_way = present.under_way.saturating_sub(1);
             present.seen_ms = now_ms;
         }

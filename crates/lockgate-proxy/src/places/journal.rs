@@ -53,7 +53,11 @@ impl Journal {
             *today = day;
             let _ = file.set_len(0);
         }
-        let _ = file.write_all(&Came { day, key, user }.bytes());
+        let at = file.metadata().map_or(0, |file| file.len());
+        if file.write_all(&Came { day, key, user }.bytes()).is_err() {
+            // A part of it would move all that comes behind it.
+            let _ = file.set_len(at);
+        }
     }
 }
 

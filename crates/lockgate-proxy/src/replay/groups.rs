@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use serde::Serialize;
 
-use super::Change;
+use super::{Change, Ending};
 use crate::events::{Event, Exchange};
 
 /// Most groups that are told apart. A crowd of addresses is one client each,
@@ -46,6 +46,8 @@ pub struct Group {
     pub api: Option<String>,
     /// The route's pattern.
     pub route: Option<String>,
+    /// The operation of the API's document.
+    pub operation: Option<String>,
     /// Why it was refused then.
     pub before: Option<String>,
     /// Why it would be refused now.
@@ -72,6 +74,7 @@ struct Name {
     method: String,
     api: Option<String>,
     route: Option<String>,
+    operation: Option<String>,
     before: Option<String>,
     after: Option<String>,
     place: Option<Place>,
@@ -91,18 +94,10 @@ pub(super) struct Groups {
     counted: HashMap<Name, Counted, RandomState>,
 }
 
-/// What a request would come to: API, route, reason and the line that decides.
-pub(super) type Now = (
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<Place>,
-);
-
 impl Groups {
     /// Counts a request that something changes for.
-    pub fn add(&mut self, change: &Change, event: &Event, then: &Exchange, now: Now) {
-        let (api, route, after, place) = now;
+    pub fn add(&mut self, change: &Change, event: &Event, then: &Exchange, now: Option<Ending>) {
+        let now = now.unwrap_or_default();
         let anonymous = then.key.is_none() && then.identity.is_none();
         let mut name = Name {
             change: change.as_str(),
@@ -114,11 +109,12 @@ impl Groups {
             owner: then.identity.clone(),
             address: anonymous.then_some(then.peer),
             method: then.method.clone(),
-            api: api.or_else(|| then.api.clone()),
-            route: route.or_else(|| then.route.clone()),
+            api: now.api.or_else(|| then.api.clone()),
+            route: now.route.or_else(|| then.route.clone()),
+            operation: now.operation.or_else(|| then.operation.clone()),
             before: then.reason.clone(),
-            after,
-            place,
+            after: now.reason,
+            place: now.place,
         };
         if self.counted.len() >= GROUPS_MAX && !self.counted.contains_key(&name) {
             // There are only so many reasons, lines, routes and methods that are anyone's.
@@ -128,6 +124,7 @@ impl Groups {
                 address: None,
                 method: String::new(),
                 route: None,
+                operation: None,
                 ..name
             };
         }
@@ -157,6 +154,7 @@ impl Groups {
                 method: name.method.clone(),
                 api: name.api.clone(),
                 route: name.route.clone(),
+                operation: name.operation.clone(),
                 before: name.before.clone(),
                 after: name.after.clone(),
                 place: name.place.clone(),

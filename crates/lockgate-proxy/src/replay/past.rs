@@ -246,6 +246,7 @@ impl Memory for Past<'_> {
                 return Some(Verdict::Deny(Denial::new(&UNDECIDABLE).detail("not-kept")));
             }
             Policy::Limits(_) | Policy::Penalty(_) => return None,
+            Policy::Users(users) if !users.needs_claims() => return None,
             Policy::Apps(policy) => {
                 if let Some(verdict) = self.through(policy, view, now_ms) {
                     return Some(verdict);

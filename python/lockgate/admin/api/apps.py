@@ -206,13 +206,7 @@ async def change_app(control: WithControl, app_id: AppId, change: Change) -> Cha
 @router.delete("/{app_id}")
 async def remove_app(control: WithControl, app_id: AppId) -> ChangedApp:
     """Forget a program. Its keys are revoked; its clients are nobody's from then on."""
-
-    def remove() -> apps.AppRecord:
-        record = control.apps.remove(ACTOR, app_id)
-        control.grants.end_of(ACTOR, "the program was removed", app=app_id)
-        return record
-
-    return await _changed(control, await _done(remove))
+    return await _changed(control, await _done(lambda: control.apps.remove(ACTOR, app_id)))
 
 
 @router.post("/{app_id}/stop")

@@ -130,22 +130,25 @@ class AppGrant(Base):
     subject: Mapped[str] = mapped_column(String(400))
     auth_time: Mapped[int | None] = mapped_column(BigInteger)
     scopes: Mapped[list[str]] = mapped_column(JSON)
+    generation: Mapped[int] = mapped_column(BigInteger, default=0)
+    """How many refresh tokens were used."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     used_ms: Mapped[int | None] = mapped_column(BigInteger)
+    renewed_ms: Mapped[int | None] = mapped_column(BigInteger)
     until_ms: Mapped[int] = mapped_column(BigInteger)
     ended_ms: Mapped[int | None] = mapped_column(BigInteger)
     ended_reason: Mapped[str | None] = mapped_column(String(500))
 
 
 class AppToken(Base):
-    """A code, a refresh token or an invitation, by its digest; it counts once."""
+    """A code or an invitation, by its digest; it counts once."""
 
     __tablename__ = "app_tokens"
     __table_args__ = (Index("ix_app_tokens_grant", "grant"), Index("ix_app_tokens_until_ms", "until_ms"))
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """`code`, `refresh` or `invitation`."""
+    """`code` or `invitation`."""
     grant: Mapped[str | None] = mapped_column(String(32))
     redirect_uri: Mapped[str | None] = mapped_column(String(2000))
     challenge: Mapped[str | None] = mapped_column(String(128))
