@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream
 from gateway.harness.wire import Message, answer, chunked, request
 from lockgate import _native
-from lockgate.config import ConfigErrors
+from lockgate.config import ConfigErrors, load
 from policies.entitled import Entitled, compiled, document, explained, people, session, step
 from policies.test_session import PEPPER
 from support.vectors import Case, cases, name
+from support.vectors import document as vectors
 
 CASES = cases("objects")
+RELATIONS: list[dict[str, Any]] = vectors("objects")["relations"]
 ROLES = {"support": {"who": {"claim": "groups", "contains": "support"}}}
 SAME_SITE = ("Sec-Fetch-Site", "same-origin")
 DOCUMENT: dict[str, Any] = {
@@ -232,6 +235,53 @@ def test_observing_lets_through_and_tells(gate: Gate, tmp_path: Path) -> None:
         assert len(json.loads(whole.body)["orders"]) == 2
 
 
+def teams_of(folder: Path, text: str) -> dict[str, Any]:
+    """A configuration in which orders belong to teams, who is in which stands in a file."""
+    (folder / "teams.csv").write_text(text, encoding="utf-8")
+    theirs: dict[str, Any] = {"must_be_in": "claim:sub via teams via customers"}
+    rules: list[dict[str, Any]] = [
+        {"operations": "getOrder", "response": "/customer", **theirs},
+        {"operations": "listOrders", "response": "/orders/*/customer", "filter": True, **theirs},
+        {"operations": "search", "query": "team", "must_be_in": "claim:sub via teams"},
+    ]
+    relations = {"teams": {"file": "teams.csv"}, "customers": {"pairs": {"red": ["ann"], "blue": "bob"}}}
+    return document(**held_to(folder, rules), relations=relations)
+
+
+def test_what_no_claim_tells_is_looked_up(gate: Gate, tmp_path: Path) -> None:
+    with AutoUpstream(weak) as upstream:
+        shop = Entitled(gate, upstream.port, tmp_path, teams_of(tmp_path, "# who, team\neve,red\n"))
+        assert shop.token("GET", "/orders/1", sub="eve").status == 200
+        assert shop.token("GET", "/orders/2", sub="eve").reason == "object-not-own"
+        assert [one["id"] for one in json.loads(shop.token("GET", "/orders", sub="eve").body)["orders"]] == [1]
+        assert shop.token("GET", "/search?team=red", sub="eve").status == 200
+        assert shop.token("GET", "/search?team=blue", sub="eve").reason == "object-not-own"
+        assert shop.token("GET", "/search?team=red", sub="ann").reason == "object-not-own"
+
+
+def pairs_of(bundle: Mapping[str, Any], name: str) -> dict[str, list[str]]:
+    """What a table of the bundle holds."""
+    (found,) = [one["pairs"] for one in bundle["relations"] if one["name"] == name]
+    return dict(found)
+
+
+def test_a_table_is_read_again(tmp_path: Path) -> None:
+    said = teams_of(tmp_path, 'eve,red\n"doe, j",blue\n')
+    assert pairs_of(compiled(tmp_path, said), "teams") == {"eve": ["red"], "doe, j": ["blue"]}
+    loaded = load(tmp_path / "lockgate.yaml")
+    assert tmp_path / "teams.csv" in loaded.files
+    (tmp_path / "teams.csv").write_text("eve,red\neve,red\neve,blue\n", encoding="utf-8")
+    assert pairs_of(load(tmp_path / "lockgate.yaml").compile(1, 0), "teams") == {"eve": ["red", "blue"]}
+
+
+def test_tables_are_bounded(tmp_path: Path) -> None:
+    said = teams_of(tmp_path, "".join(f"{number},red\n" for number in range(199_998)))
+    assert len(pairs_of(compiled(tmp_path, said), "teams")) == 199_998
+    with pytest.raises(ConfigErrors) as errors:
+        compiled(tmp_path, teams_of(tmp_path, "".join(f"{number},red\n" for number in range(199_999))))
+    assert [error.code for error in errors.value.errors] == ["relations-too-large"]
+
+
 def test_the_event_names_the_rule(shop: Entitled) -> None:
     refused = shop.token("GET", "/orders/2", sub="ann")
     event = shop.gate.event(refused.id)
@@ -251,7 +301,7 @@ def test_the_engine(case: Case, tmp_path: Path) -> None:
     (tmp_path / "openapi.yaml").write_text(yaml.safe_dump(DOCUMENT), encoding="utf-8")
     rule |= {"query": "x"}
     said["apis"]["orders"]["authorize"] = {"allow": "authenticated", "objects": [rule]}
-    bundle = compiled(tmp_path, said)
+    bundle = compiled(tmp_path, said) | {"relations": RELATIONS}
     config = bundle["apis"][0]["policies"]["objects"]["config"]
     config["rules"][0] |= {"whose": whose, "must": case["must"], "hidden": case.get("hidden", False)}
     who = session({"sub": "ann", "accounts": ["a1", "a2"]})
@@ -273,6 +323,10 @@ def test_the_engine(case: Case, tmp_path: Path) -> None:
         ({"operations": ["getOder"], "query": "x", "must_equal": "owner"}, "operation-unknown"),
         ({"operations": ["getOrder"], "query": "x", "must_equal": "sub"}, "objects-known"),
         ({"operations": ["getOrder"], "query": "x", "must_be_in": "owner"}, "objects-rule"),
+        ({"operations": ["getOrder"], "query": "x", "must_be_in": "owner via lost"}, "relation-unknown"),
+        ({"operations": ["getOrder"], "query": "x", "must_equal": "owner via lost"}, "objects-rule"),
+        ({"operations": ["getOrder"], "query": "x", "must_be_in": "owner via"}, "objects-known"),
+        ({"operations": ["getOrder"], "query": "x", "must_be_in": "owner via  x"}, "objects-via"),
         ({"operations": ["getOrder"], "query": "x"}, "objects-rule"),
         ({"operations": ["getOrder"], "must_equal": "owner"}, "objects-rule"),
         ({"operations": ["getOrder"], "query": "x", "path": "id", "must_equal": "owner"}, "objects-rule"),

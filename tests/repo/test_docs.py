@@ -88,7 +88,7 @@ def test_configurations_in_the_docs_are_good(place: str, block: str, tmp_path: P
     # Files that the page shows beside it.
     for each in BLOCK.finditer(text(Path(place.partition(":")[0]))):
         name = each[2].strip()
-        if re.fullmatch(r"[\w.-]+\.(cedar|yaml)", name) and name != file.name:
+        if re.fullmatch(r"[\w.-]+\.(cedar|csv|yaml)", name) and name != file.name:
             (tmp_path / name).write_text(each[3], encoding="utf-8")
     # The module that pages name is the one of the examples.
     shutil.copy(ROOT / "examples/plugins/my_checks.py", tmp_path)

@@ -7,6 +7,8 @@
 //! tells is judged before a byte of it goes out: it is held whole, within a
 //! bound, unpacked where it is packed, and refused where one value is not the
 //! caller's or is not there. From a list, items of others can be taken out.
+//! Where what is verified of a caller does not tell, relations lead from it to
+//! what does: from a person to their teams, from those to accounts.
 //!
 //! # Config
 //! See [`Config`].
@@ -40,10 +42,13 @@ use crate::{
 };
 
 mod reasons;
+mod relations;
 mod rule;
 
 pub use reasons::*;
-pub use rule::{Answer, Config as Rule, Known, Must, Whose};
+pub use relations::{Relation, Relations, MAX_PAIRS, MAX_STEPS};
+use rule::Sought;
+pub use rule::{Answer, Config as Rule, Known, Must, Related, Whose};
 
 /// The room's name everywhere.
 pub const NAME: &str = "objects";
@@ -77,7 +82,7 @@ pub struct Objects {
 struct Compiled {
     meant: Box<[Meant]>,
     whose: Whose,
-    must: Must,
+    must: Sought,
     unless: Box<[usize]>,
     hidden: bool,
     span: Span,
@@ -114,8 +119,12 @@ impl Objects {
     /// Compiles the config.
     ///
     /// # Errors
-    /// A role that there is not, a pointer that is none, or a part of an API that is none.
-    pub fn new(config: &Config, book: &Arc<Book>) -> Result<Self, ConfigError> {
+    /// A role or a relation that there is not, a pointer that is none, or a part of an API that is none.
+    pub fn new(
+        config: &Config,
+        book: &Arc<Book>,
+        relations: &Relations,
+    ) -> Result<Self, ConfigError> {
         if config.rules.len() > MAX_RULES {
             let message = format!(
                 "there are {} rules; at most {MAX_RULES} are taken",
@@ -132,7 +141,7 @@ impl Objects {
             return Err(ConfigError::new("too-many-rules", "/rules", message));
         }
         let rules = config.rules.iter().enumerate().map(|(place, rule)| {
-            Compiled::new(rule, book).map_err(|error| ConfigError {
+            Compiled::new(rule, book, relations).map_err(|error| ConfigError {
                 pointer: format!("/rules/{place}{}", error.pointer),
                 span: error.span.or(Some(rule.span)),
                 ..error
@@ -241,10 +250,10 @@ impl Objects {
         for (place, rule) in mine {
             let own = match &rule.whose {
                 Whose::Path(name) => {
-                    in_path(asked, name).map(|said| rule.must.hold(identity, &said))
+                    in_path(asked, name).map(|said| rule.must.of(identity).hold(&said))
                 }
                 Whose::Query(name) => {
-                    in_query(view, name).map(|said| rule.must.hold(identity, &said))
+                    in_query(view, name).map(|said| rule.must.of(identity).hold(&said))
                 }
                 // What was said of it holds on.
                 Whose::Body(_) if gone => Ok(true),
@@ -255,7 +264,7 @@ impl Objects {
                     let missing = || Cow::Owned(format!("its body has no `{pointer}`"));
                     found
                         .ok_or_else(missing)
-                        .map(|said| rule.must.hold_in(identity, said))
+                        .map(|said| rule.must.of(identity).hold_in(said))
                 }
                 Whose::Answer(_) => {
                     pending.push(place);
@@ -346,11 +355,12 @@ impl Objects {
         for (place, (rule, answer)) in answers.enumerate() {
             // An item is the caller's own if it says so, or if one within it does; what says nothing is nobody's.
             let levels = places.stars(place);
+            let theirs = rule.must.of(&pending.identity);
             let level = |item: usize| levels.iter().position(|node| *node == scan.node_of(item));
             let mut own = vec![false; scan.items.len()];
             let (mut said, mut others) = (false, false);
             for found in scan.found.iter().filter(|found| found.place == place) {
-                let holds = rule.must.hold_of(&pending.identity, &found.value);
+                let holds = theirs.hold_of(&found.value);
                 match found.item.filter(|item| level(*item).is_some()) {
                     Some(item) => own[item] |= holds && level(item) == levels.len().checked_sub(1),
                     // It stands in no list, or in place of one.
@@ -399,7 +409,7 @@ impl Objects {
 }
 
 impl Compiled {
-    fn new(rule: &Rule, book: &Book) -> Result<Self, ConfigError> {
+    fn new(rule: &Rule, book: &Book, relations: &Relations) -> Result<Self, ConfigError> {
         let meant = rule.what.iter().map(Meant::new).collect::<Result<_, _>>()?;
         let unless = rule.unless.iter().enumerate().map(|(place, role)| {
             book.number(role).ok_or_else(|| {
@@ -421,7 +431,7 @@ impl Compiled {
         Ok(Self {
             meant,
             whose: rule.whose.clone(),
-            must: rule.must.clone(),
+            must: Sought::new(&rule.must, relations)?,
             unless: unless.collect::<Result<_, _>>()?,
             hidden: rule.hidden,
             span: rule.span,

@@ -64,6 +64,9 @@ pub struct Bundle {
     /// What callers can be, and who is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
+    /// Relations that rules of `objects` look up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<objects::Relation>,
     /// Programs of others, and what bounds them; none are looked at without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apps: Option<apps::Registry>,

@@ -12,6 +12,7 @@ use lockgate_policy::conditions::Conditions;
 use lockgate_policy::introspection::Known;
 use lockgate_policy::jwt::TokenCache;
 use lockgate_policy::limits::Seed;
+use lockgate_policy::objects::Relations;
 use lockgate_policy::only::Meant;
 use lockgate_policy::roles::Book;
 use lockgate_policy::waf::Source as RuleSource;
@@ -83,6 +84,7 @@ struct Given<'a> {
     issuers: &'a Issuers,
     rule_sets: &'a [RuleSource<'a>],
     roles: &'a Arc<Book>,
+    relations: &'a Relations,
     apps: &'a Arc<apps::Book>,
 }
 
@@ -170,6 +172,13 @@ pub fn compile(
     // Where one is wrong, that is told; APIs that name it would only tell it again.
     let roles_stand = roles.is_some();
     let roles = Arc::new(roles.unwrap_or_default());
+    let relations = Relations::new(&bundle.relations).unwrap_or_else(|error| {
+        errors.push(ConfigError {
+            pointer: format!("/relations{}", error.pointer),
+            ..error
+        });
+        Relations::default()
+    });
     let apps = bundle
         .apps
         .as_ref()
@@ -187,6 +196,7 @@ pub fn compile(
         issuers: &issuers,
         rule_sets: &rule_sets,
         roles: &roles,
+        relations: &relations,
         apps: &apps,
     };
     let mut wrong = Vec::new();

@@ -165,6 +165,7 @@ pub(crate) fn bundle(apis: Vec<Api>) -> Bundle {
         }],
         issuers: Vec::new(),
         roles: Vec::new(),
+        relations: Vec::new(),
         apps: None,
         apis,
         documents: Vec::new(),

@@ -335,6 +335,8 @@ class Bundle(TypedDict):
     """Whose tokens are believed."""
     roles: list[Role] | None
     """What callers can be, and who is."""
+    relations: list[Relation] | None
+    """Relations that rules of `objects` look up."""
     apps: AppRegistry | None
     """Programs of others, and what bounds them; none are looked at without it."""
     apis: list[Api]
@@ -1189,8 +1191,23 @@ class ObjectMustBeIn(TypedDict):
     be_in: ObjectKnown
 
 
-ObjectMust = ObjectMustEqual | ObjectMustBeIn
+class ObjectMustRelated(TypedDict):
+    """Among what relations lead to."""
+
+    related: ObjectRelated
+
+
+ObjectMust = ObjectMustEqual | ObjectMustBeIn | ObjectMustRelated
 """What a value must be."""
+
+
+class ObjectRelated(TypedDict):
+    """What is looked up."""
+
+    known: ObjectKnown
+    """With what it begins; each of them, where that is a list."""
+    via: list[str]
+    """Names of relations, each of which begins with what the one before leads to."""
 
 
 class ObjectRule(TypedDict):
@@ -2098,6 +2115,15 @@ class RedirectConfig(TypedDict):
     """Hosts that `{host}` may be."""
     query: bool
     """Whether the request's query goes along."""
+
+
+class Relation(TypedDict):
+    """A relation, as a bundle has it."""
+
+    name: str
+    """Its name."""
+    pairs: dict[str, list[str]]
+    """What leads to what."""
 
 
 class Replacement(TypedDict):

@@ -18,6 +18,7 @@ from lockgate.config.openapi.documents import places
 from lockgate.config.openapi.operations import ApiDocument, DocumentOperation
 from lockgate.config.openapi.security import Kind, Scheme
 from lockgate.config.placed import Path
+from lockgate.config.relations import check_looked_up
 from lockgate.policies import Objects, Part
 from lockgate.policies._openings import OWN
 from lockgate.scalars import shown
@@ -152,6 +153,7 @@ def _objects(
                 path=place,
             )
     _nested(document, path, objects)
+    check_looked_up(document, path, objects)
 
 
 def check_held(document: Document, api: EffectiveApi, path: Path, code: str) -> None:

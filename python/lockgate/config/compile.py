@@ -26,6 +26,7 @@ from lockgate.config.openapi.documents import Attaching, Documents
 from lockgate.config.placed import Path, Placed
 from lockgate.config.plugins import LoadedPlugins
 from lockgate.config.references import References, secret_reference
+from lockgate.config.relations import RelationFiles
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import UPSTREAM, pages
 from lockgate.config.signers import resolved
@@ -70,6 +71,7 @@ class Compiler:
         managed: Managed | None = None,
         rule_sets: RuleSets | None = None,
         cedar: CedarFiles | None = None,
+        relations: RelationFiles | None = None,
     ) -> None:
         self.document = document
         self.apis = apis
@@ -80,6 +82,7 @@ class Compiler:
         self.managed = managed or Managed()
         self.rule_sets = rule_sets
         self.cedar = cedar
+        self.relations = relations
 
     def bundle(self, sequence: int, created_ms: int) -> types.Bundle:
         """The whole bundle."""
@@ -105,6 +108,7 @@ class Compiler:
                 for name, issuer in self.document.issuers.items()
             ],
             "roles": roles(document),
+            "relations": self.relations.bundled() if self.relations is not None else [],
             "apps": registry(document),
             "apis": apis,
             "assertions": {"issuer": document.assertions.issuer, "rotation": document.assertions.rotation},

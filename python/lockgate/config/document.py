@@ -16,6 +16,7 @@ from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_apps import App, ThirdParty
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_relations import Relation
 from lockgate.config.model_roles import Role
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
@@ -69,6 +70,7 @@ class Document:
     sign_in: dict[str, SignIn] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
+    relations: dict[str, Relation] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     third_party: ThirdParty = field(default_factory=ThirdParty)
     apis: dict[str, Api] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class Document:
         document.sign_in = document._named("sign_in", SignIn)
         document.upstreams = document._named("upstreams", Upstream)
         document.roles = document._named("roles", Role)
+        document.relations = document._named("relations", Relation)
         document.apps = document._named("apps", App)
         document.third_party = document._section("third_party", ThirdParty) or ThirdParty()
         document.apis = document._named("apis", Api)

@@ -36,6 +36,7 @@ from lockgate.config.people import people
 from lockgate.config.plugins import LoadedPlugins, load_plugins
 from lockgate.config.problems import Problem, Problems, Source
 from lockgate.config.read import Reader
+from lockgate.config.relations import RelationFiles
 from lockgate.config.rule_sets import RuleSets
 from lockgate.config.sign_in import setups
 from lockgate.config.upstream_tokens import token_setups
@@ -86,6 +87,8 @@ class Loaded:
     """Rules in SecLang that policies name."""
     cedar: CedarFiles | None = None
     """Files of policies in Cedar."""
+    relations: RelationFiles | None = None
+    """Relations that rules of `objects` look up."""
     looked_at: list[Path] = field(default_factory=list)
     """Programs and the like, which are not read: to be watched, too."""
 
@@ -173,6 +176,7 @@ class Loaded:
                 self.managed,
                 self.rule_sets,
                 self.cedar,
+                self.relations,
             )
             self._bundle.update(compiler.bundle(sequence, created_ms))
         return {**self._bundle, "sequence": sequence, "created_ms": created_ms}
@@ -242,6 +246,8 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     read_files(document, reader.references)
     managed = tls.check(document, reader.references)
     check(document, apis, lists.read, reader.references)
+    relations = RelationFiles(reader.problems, reader.references)
+    relations.resolve(document)
     check_device(document, apis)
     check_authorize(document, apis, documents)
     check_apps(document, apis, documents)
@@ -272,6 +278,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
         managed,
         rule_sets,
         cedar,
+        relations,
         reader.references.looked_at,
     )
     if native and reader.problems.leave_a_whole:

@@ -16,6 +16,7 @@ from lockgate.config.model_apis import Api, Defaults
 from lockgate.config.model_apps import App, ThirdParty
 from lockgate.config.model_issuers import Issuer, Outgoing
 from lockgate.config.model_listeners import Listener
+from lockgate.config.model_relations import Relation
 from lockgate.config.model_roles import Role
 from lockgate.config.model_sign_in import SignIn
 from lockgate.config.model_upstreams import Upstream
@@ -276,6 +277,12 @@ class Config(Settings):
                 "manager": {"who": {"claim": "groups", "contains": "managers"}, "includes": ["support"]},
             }
         ],
+    )
+    relations: dict[Name, Relation] = Field(
+        default={},
+        description="What leads to what, by name: people to their teams, teams to their accounts. Rules of "
+        "`authorize.objects` look it up. All together have 200,000 pairs at most.",
+        examples=[{"teams": {"file": "relations/teams.csv"}, "accounts": {"pairs": {"red": ["a1", "a2"]}}}],
     )
     apps: dict[Name, App] = Field(
         default={},

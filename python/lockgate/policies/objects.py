@@ -10,12 +10,15 @@ from typing_extensions import override
 
 from lockgate.policies._base import Authorization, Lists, Settings
 from lockgate.policies._parts import MAX_PARTS, PartText, parse_parts
-from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, refusal, shown, size
+from lockgate.scalars import NAME, Flag, Name, Scalar, ShortForm, Text, refusal, shown, size
 
 KINDS: Final = ("path", "query", "body", "response")
 """Where it may stand whose something is."""
 WORDS: Final = ("owner", "app", "credential")
 CLAIM: Final = "claim:"
+VIA: Final = " via "
+MAX_VIA: Final = 4
+"""Person, team, account, tenant are three steps apart; the core says the same."""
 ROLE: Final = "role:"
 MAX_STEPS: Final = 16
 _POINTER: Final = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
@@ -27,16 +30,27 @@ class Known(NamedTuple):
     text: str
     path: tuple[str, ...] = ()
     """Names of claims, each within the one before; none where it is no claim."""
+    via: tuple[str, ...] = ()
+    """Relations that lead on from it."""
 
     def said(self) -> object:
-        """As the bundle writes it."""
-        return {"claim": list(self.path)} if self.path else self.text
+        """As the bundle writes it, but for what leads on."""
+        return {"claim": list(self.path)} if self.path else self.text.partition(VIA)[0]
 
 
 def parse_known(value: object) -> Known:
-    """A claim, or one of the words for what else is known."""
+    """A claim, or one of the words for what else is known; and relations that lead on from it."""
     if isinstance(value, Known):
         return value
+    if isinstance(value, str) and VIA in value:
+        first, *via = value.split(VIA)
+        if len(via) > MAX_VIA or not all(map(NAME.fullmatch, via)):
+            raise refusal(
+                "objects-via",
+                f"{shown(value)} leads nowhere",
+                allowed=f"one to {MAX_VIA} names under `relations`, such as `claim:sub via teams via accounts`",
+            )
+        return parse_known(first)._replace(text=value, via=tuple(via))
     if isinstance(value, str) and value in WORDS:
         return Known(value)
     if isinstance(value, str) and value.startswith(CLAIM) and len(value) > len(CLAIM):
@@ -48,7 +62,7 @@ def parse_known(value: object) -> Known:
     raise refusal(
         "objects-known",
         f"{shown(value)} is nothing that is verified of a caller",
-        allowed="`claim:NAME` (dots lead inwards), `owner`, `app`, `credential`",
+        allowed="`claim:NAME` (dots lead inwards), `owner`, `app`, `credential`; ` via RELATION` behind it",
         hint=close,
     )
 
@@ -84,9 +98,8 @@ def _listed(value: object) -> object:
 
 
 Pointer = Annotated[str, Scalar(parse_pointer, {"type": "string", "pattern": "^/"})]
-KnownText = Annotated[
-    Known, Scalar(parse_known, {"type": "string", "pattern": "^(claim:.+|owner|app|credential)$"}, lambda one: one.text)
-]
+_KNOWN_SCHEMA: Final = {"type": "string", "pattern": "^(claim:.+|(owner|app|credential)( via .+)?)$"}
+KnownText = Annotated[Known, Scalar(parse_known, _KNOWN_SCHEMA, lambda one: one.text)]
 RoleText = Annotated[str, Scalar(parse_role, {"type": "string"})]
 
 
@@ -116,7 +129,10 @@ class ObjectRule(Settings):
         examples=["claim:sub"],
     )
     must_be_in: KnownText | None = Field(
-        default=None, description="A claim that is a list, in which it must be.", examples=["claim:accounts"]
+        default=None,
+        description="A claim that is a list, in which it must be; or ` via RELATION` behind a claim, `owner`, `app` or "
+        "`credential`: it must be among what `relations` lead to from there.",
+        examples=["claim:accounts", "claim:sub via teams", "claim:sub via teams via accounts"],
     )
     filter: Flag = Field(
         default=False,
@@ -152,7 +168,10 @@ class ObjectRule(Settings):
         if (self.must_equal is None) == (self.must_be_in is None):
             hint = "write `must_equal: claim:sub`, or `must_be_in: claim:accounts` where the claim is a list"
             raise refusal("objects-rule", "a rule says what it must be, in one way", hint=hint)
-        if self.must_be_in is not None and not self.must_be_in.path:
+        if self.must_equal is not None and self.must_equal.via:
+            hint = f"write `must_be_in: {self.must_equal.text}`"
+            raise refusal("objects-rule", "a relation may lead to several, and nothing equals those", hint=hint)
+        if self.must_be_in is not None and not (self.must_be_in.path or self.must_be_in.via):
             raise refusal("objects-rule", f"`{self.must_be_in.text}` is no list", hint="write `must_equal`")
         if self.body is not None and "*" in self.body.split("/"):
             hint = "write a rule for each place, or judge such lists in the API"
@@ -165,14 +184,20 @@ class ObjectRule(Settings):
 
     def said(self) -> dict[str, Any]:
         """As the bundle writes it, but for what it is for and where it stands."""
-        known = self.must_equal or self.must_be_in
         answer = {"answer": {"pointer": self.response, "filter": self.filter}}
         return {
             "whose": answer if self.response is not None else {self.kind: getattr(self, self.kind)},
-            "must": {"equal" if self.must_equal is not None else "be_in": known.said() if known is not None else None},
+            "must": self._must(),
             "unless": self.unless,
             "hidden": self.hidden,
         }
+
+    def _must(self) -> dict[str, Any]:
+        if self.must_be_in is None:
+            return {"equal": self.must_equal.said() if self.must_equal is not None else None}
+        if self.must_be_in.via:
+            return {"related": {"known": self.must_be_in.said(), "via": list(self.must_be_in.via)}}
+        return {"be_in": self.must_be_in.said()}
 
 
 class Objects(Authorization):

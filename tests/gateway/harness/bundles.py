@@ -610,6 +610,7 @@ def bundle(
         "created_ms": now_ms(),
         "sources": ["lockgate.yaml"],
         "roles": [],
+        "relations": [],
         "apps": None,
         "listeners": [listener()] if listeners is None else list(listeners),
         "upstreams": list(upstreams),

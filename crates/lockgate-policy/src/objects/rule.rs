@@ -1,14 +1,16 @@
 //! One rule: of what, what is looked at, and what it must be.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use lockgate_wire::json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::relations::{Relations, Way};
 use crate::only::Only;
-use crate::{Identity, Span};
+use crate::{ConfigError, Identity, Span};
 
 /// A rule, as a bundle has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +66,19 @@ pub enum Must {
     Equal(Known),
     /// In this list.
     BeIn(Known),
+    /// Among what relations lead to.
+    Related(Related),
+}
+
+/// What is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ObjectRelated")]
+pub struct Related {
+    /// With what it begins; each of them, where that is a list.
+    pub known: Known,
+    /// Names of relations, each of which begins with what the one before leads to.
+    pub via: Vec<String>,
 }
 
 /// What is verified of a caller.
@@ -83,7 +98,7 @@ pub enum Known {
 
 impl Known {
     /// What somebody has of it; a claim may be a list.
-    fn of<'i>(&self, identity: &'i Identity) -> Option<Cow<'i, Value>> {
+    pub(super) fn of<'i>(&self, identity: &'i Identity) -> Option<Cow<'i, Value>> {
         let text = |text: &str| Some(Cow::Owned(Value::String(text.to_owned())));
         match self {
             Self::Claim(path) => {
@@ -101,37 +116,81 @@ impl Known {
     }
 }
 
-impl Must {
-    /// Whether a text is what it must be for somebody.
-    pub fn hold(&self, identity: &Identity, said: &str) -> bool {
+/// What a rule looks for, with its relations found.
+#[derive(Debug)]
+pub enum Sought {
+    /// See [`Must::Equal`].
+    Equal(Known),
+    /// See [`Must::BeIn`].
+    BeIn(Known),
+    /// See [`Must::Related`].
+    Related(Known, Way),
+}
+
+impl Sought {
+    /// Finds the relations.
+    pub(super) fn new(must: &Must, relations: &Relations) -> Result<Self, ConfigError> {
+        Ok(match must {
+            Must::Equal(known) => Self::Equal(known.clone()),
+            Must::BeIn(known) => Self::BeIn(known.clone()),
+            Must::Related(related) => {
+                Self::Related(related.known.clone(), relations.way(&related.via)?)
+            }
+        })
+    }
+
+    /// What that is for somebody: looked up once, however many values are held against it.
+    pub fn of<'i>(&'i self, identity: &'i Identity) -> Owned<'i> {
+        match self {
+            Self::Equal(known) => Owned::This(known.of(identity)),
+            Self::BeIn(known) => Owned::In(known.of(identity)),
+            Self::Related(known, way) => Owned::Among(way.leads_to(known, identity)),
+        }
+    }
+}
+
+/// What somebody has.
+#[derive(Debug)]
+pub enum Owned<'i> {
+    /// This.
+    This(Option<Cow<'i, Value>>),
+    /// What is in this list.
+    In(Option<Cow<'i, Value>>),
+    /// These.
+    Among(HashSet<&'i str>),
+}
+
+impl Owned<'_> {
+    /// Whether a text is theirs.
+    pub fn hold(&self, said: &str) -> bool {
         // What is empty is nobody's.
         if said.is_empty() {
             return false;
         }
         match self {
-            Self::Equal(known) => known.of(identity).is_some_and(|value| is(&value, said)),
-            Self::BeIn(known) => known.of(identity).is_some_and(|value| {
-                value
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|one| is(one, said)))
-            }),
+            Self::This(value) => value.as_ref().is_some_and(|value| is(value, said)),
+            Self::In(list) => list
+                .as_ref()
+                .and_then(|value| value.as_array())
+                .is_some_and(|all| all.iter().any(|one| is(one, said))),
+            Self::Among(all) => all.contains(said),
         }
     }
 
     /// The same of a value of a document.
-    pub fn hold_of(&self, identity: &Identity, said: &json::Value<'_>) -> bool {
+    pub fn hold_of(&self, said: &json::Value<'_>) -> bool {
         match said {
-            json::Value::Text(text) => self.hold(identity, text),
-            json::Value::Whole(text) => self.hold(identity, text),
+            json::Value::Text(text) => self.hold(text),
+            json::Value::Whole(text) => self.hold(text),
             json::Value::Other => false,
         }
     }
 
     /// The same of a value that was read whole.
-    pub fn hold_in(&self, identity: &Identity, said: &Value) -> bool {
+    pub fn hold_in(&self, said: &Value) -> bool {
         match said {
-            Value::String(text) => self.hold(identity, text),
-            Value::Number(number) if !number.is_f64() => self.hold(identity, &number.to_string()),
+            Value::String(text) => self.hold(text),
+            Value::Number(number) if !number.is_f64() => self.hold(&number.to_string()),
             _ => false,
         }
     }

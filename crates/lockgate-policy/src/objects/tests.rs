@@ -46,13 +46,41 @@ fn book() -> Arc<Book> {
     Arc::new(Book::new(&[role]).unwrap())
 }
 
+fn relation(name: &str, pairs: &[(&str, &[&str])]) -> Relation {
+    let pairs = pairs.iter().map(|(from, to)| {
+        let to = to.iter().map(|to| (*to).to_owned()).collect();
+        ((*from).to_owned(), to)
+    });
+    Relation {
+        name: name.to_owned(),
+        pairs: pairs.collect(),
+    }
+}
+
+fn relations() -> Relations {
+    let teams = relation("teams", &[("ann", &["red", "blue"]), ("7", &["green"])]);
+    let accounts = relation(
+        "accounts",
+        &[("red", &["a1"]), ("blue", &["a2", "a1"]), ("grey", &["a9"])],
+    );
+    let above = relation("above", &[("ann", &["bea"]), ("bea", &["ann"])]);
+    Relations::new(&[teams, accounts, above]).unwrap()
+}
+
+fn related(known: Known, via: &[&str]) -> Must {
+    Must::Related(Related {
+        known,
+        via: via.iter().map(|name| (*name).to_owned()).collect(),
+    })
+}
+
 fn policy(rules: Vec<Rule>) -> Objects {
     let config = Config {
         rules,
         body_bytes: 100,
         answer_bytes: 1_000,
     };
-    Objects::new(&config, &book()).unwrap()
+    Objects::new(&config, &book(), &relations()).unwrap()
 }
 
 fn ann() -> Identity {
@@ -252,6 +280,18 @@ fn what_it_must_be_is_what_is_verified_of_the_caller() {
         (Must::Equal(Known::App), "crm", true),
         (Must::Equal(Known::Credential), "company/ann", true),
         (Must::Equal(Known::Credential), "ann", false),
+        (related(claim("sub"), &["teams"]), "red", true),
+        (related(claim("sub"), &["teams"]), "green", false),
+        (related(claim("sub"), &["teams"]), "", false),
+        (related(claim("number"), &["teams"]), "green", true),
+        (related(claim("none"), &["teams"]), "red", false),
+        (related(claim("half"), &["teams"]), "red", false),
+        (related(Known::Owner, &["teams", "accounts"]), "a2", true),
+        (related(Known::Owner, &["teams", "accounts"]), "red", false),
+        (related(Known::Owner, &["teams", "accounts"]), "a9", false),
+        (related(Known::Owner, &["above"]), "ann", false),
+        (related(Known::Owner, &["above", "above"]), "ann", true),
+        (related(claim("accounts"), &["teams"]), "red", false),
     ] {
         let policy = policy(vec![rule(Whose::Path("customer".to_owned()), must.clone())]);
         let ask = Ask {
@@ -478,7 +518,7 @@ fn a_config_that_makes_no_sense_is_refused() {
             body_bytes: 1,
             answer_bytes: 1,
         };
-        let error = Objects::new(&config, &book()).unwrap_err();
+        let error = Objects::new(&config, &book(), &relations()).unwrap_err();
         assert_eq!(error.span.map(|span| span.line), Some(7));
         (error.code, error.pointer)
     };
@@ -498,6 +538,14 @@ fn a_config_that_makes_no_sense_is_refused() {
         wrong(lost),
         ("role-unknown", "/rules/0/unless/0".to_owned())
     );
+    let path = |must: Must| rule(Whose::Path("id".to_owned()), must);
+    assert_eq!(
+        wrong(path(related(Known::Owner, &["teams", "lost"]))),
+        ("relation-unknown", "/rules/0/must".to_owned())
+    );
+    for via in [&[][..], &["above"; MAX_STEPS + 1]] {
+        assert_eq!(wrong(path(related(Known::Owner, via))).0, "relation-steps");
+    }
     let many = vec![rule(Whose::Path("id".to_owned()), own); MAX_RULES + 1];
     let config = Config {
         rules: many,
@@ -505,8 +553,36 @@ fn a_config_that_makes_no_sense_is_refused() {
         answer_bytes: 1,
     };
     assert_eq!(
-        Objects::new(&config, &book()).unwrap_err().code,
+        Objects::new(&config, &book(), &relations())
+            .unwrap_err()
+            .code,
         "too-many-rules"
+    );
+}
+
+#[test]
+fn relations_are_bounded_and_each_has_a_name() {
+    let twice = [relation("teams", &[]), relation("teams", &[])];
+    assert_eq!(Relations::new(&twice).unwrap_err().code, "relation-twice");
+    let many = vec![""; MAX_PAIRS];
+    let most = relation("most", &[("ann", &many)]);
+    assert!(Relations::new(std::slice::from_ref(&most)).is_ok());
+    let over = [most, relation("over", &[("ann", &["red"])])];
+    assert_eq!(
+        Relations::new(&over).unwrap_err().code,
+        "relations-too-large"
+    );
+}
+
+#[test]
+fn a_list_is_filtered_by_what_is_looked_up() {
+    let rules = vec![rule(
+        answer("/*", true),
+        related(Known::Owner, &["teams", "accounts"]),
+    )];
+    assert_eq!(
+        judged(rules, r#"["a1", "a9", "a2"]"#),
+        Ok(r#"["a1", "a2"]"#.to_owned())
     );
 }
 

@@ -87,6 +87,7 @@ pub(super) fn steps(
         issuers,
         rule_sets,
         roles,
+        relations,
         apps,
     } = *given;
     let mut steps = Vec::new();
@@ -199,7 +200,7 @@ pub(super) fn steps(
         }
     }
     if let Some(placed) = &api.policies.objects {
-        let policy = Objects::new(&placed.config, roles);
+        let policy = Objects::new(&placed.config, roles, relations);
         let policy = policy.map(|policy| Policy::Objects(policy.into()));
         add("objects".into(), placed.into(), policy);
     }

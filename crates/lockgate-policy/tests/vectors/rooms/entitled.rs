@@ -291,6 +291,7 @@ fn cedar() {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfObjects {
+    relations: Vec<objects::Relation>,
     cases: Vec<ObjectCase>,
 }
 
@@ -315,7 +316,8 @@ struct ObjectCase {
 fn objects() {
     let text = include_str!("../../../../../tests/vectors/objects.yaml");
     let vectors: OfObjects = serde_saphyr::from_str(text).unwrap();
-    assert!(vectors.cases.len() > 15);
+    assert!(vectors.cases.len() > 20);
+    let relations = objects::Relations::new(&vectors.relations).unwrap();
     let claims = serde_json::json!({"sub": "ann", "accounts": ["a1", "a2"]});
     let identity = Identity {
         owner: "ann".into(),
@@ -336,7 +338,7 @@ fn objects() {
             body_bytes: 100,
             answer_bytes: 1_000,
         };
-        let policy = Objects::new(&config, &Arc::default()).unwrap();
+        let policy = Objects::new(&config, &Arc::default(), &relations).unwrap();
         let method = case.method.as_deref().unwrap_or("GET");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = match case.target.split_once('?') {
