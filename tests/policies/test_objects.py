@@ -65,7 +65,7 @@ def weak(asked: Message) -> bytes:
     elif path.startswith("/orders/"):
         order = ORDERS.get(path.removeprefix("/orders/"))
         if order is None:
-            return answer(b'{"error": "no such order"}', status="404 Not Found")
+            return answer(b'{"error": "no such order"}', "Content-Type: application/json", status="404 Not Found")
         body = json.dumps(order).encode()
     else:
         body = json.dumps({"secret": "of " + path}).encode()
@@ -118,7 +118,10 @@ def test_an_attack_succeeds_without_it(target: str, open_shop: Entitled) -> None
 @pytest.mark.parametrize("target", ATTACKS)
 def test_and_fails_with_it(target: str, shop: Entitled) -> None:
     refused = shop.token("GET", target, sub="ann")
-    assert (refused.status, refused.reason) in {(403, "object-not-own"), (404, "object-hidden")}
+    if refused.status == 404:  # What is hidden does not say so.
+        assert refused.body == PLAIN
+    else:
+        assert (refused.status, refused.reason) == (403, "object-not-own")
     assert b"bob" not in refused.body.replace(b"/customers/bob", b"")
     assert b"secret" not in refused.body
 
@@ -233,6 +236,28 @@ def test_observing_lets_through_and_tells(gate: Gate, tmp_path: Path) -> None:
             assert told["objects"]["outcome"] == "observe-deny"
         whole = shop.token("GET", "/orders", sub="ann")
         assert len(json.loads(whole.body)["orders"]) == 2
+
+
+PLAIN = b'{"type":"about:blank","title":"Not Found","status":404}'
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_hidden_looks_like_what_is_not_there(known: bool, gate: Gate, tmp_path: Path) -> None:
+    rules = [{"operations": ["getOrder"], "response": "/customer", "must_equal": "claim:sub", "hidden": True}]
+    more = {"not_found": {"body": '{"error": "no such order"}'}} if known else {}
+    with AutoUpstream(weak) as upstream:
+        shop = Entitled(gate, upstream.port, tmp_path, document(**held_to(tmp_path, rules, **more)))
+        hidden, missing = (shop.token("GET", f"/orders/{number}", sub="ann") for number in (2, 3))
+        said = shop.gate.event(hidden.id)
+    assert (hidden.status, missing.status, said["reason"]) == (404, 404, "object-hidden")
+    assert b"hidden" not in hidden.body
+    if known:
+        assert hidden.body == missing.body
+        names = ["content-type", "cache-control", "content-length"]
+        assert [hidden.get(name) for name in names] == ["application/json", None, str(len(missing.body))]
+        assert hidden.get("content-type") == missing.get("content-type")
+    else:
+        assert (hidden.body, hidden.get("content-type")) == (PLAIN, "application/problem+json")
 
 
 def teams_of(folder: Path, text: str) -> dict[str, Any]:

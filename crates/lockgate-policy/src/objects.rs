@@ -28,6 +28,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::HeaderValue;
 use lockgate_wire::json::{Places, Scan, Wrong, MAX_PLACES};
 use lockgate_wire::query;
 use schemars::JsonSchema;
@@ -41,10 +43,12 @@ use crate::{
     Span, Verdict,
 };
 
+mod noted;
 mod reasons;
 mod relations;
 mod rule;
 
+pub use noted::{Noted, MAX_TOLD, MAX_TOLD_BYTES};
 pub use reasons::*;
 pub use relations::{Relation, Relations, MAX_PAIRS, MAX_STEPS};
 use rule::Sought;
@@ -67,6 +71,19 @@ pub struct Config {
     pub body_bytes: u64,
     /// Longest answer that is, bytes.
     pub answer_bytes: u64,
+    /// What the API says of what there is not; none where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found: Option<NotFound>,
+}
+
+/// What an API says of what there is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotFound {
+    /// What kind of a body that is, as `Content-Type` has it.
+    pub content_type: String,
+    /// The body, byte by byte.
+    pub body: String,
 }
 
 /// The compiled policy.
@@ -76,6 +93,7 @@ pub struct Objects {
     book: Arc<Book>,
     body_bytes: u64,
     answer_bytes: u64,
+    not_found: Option<(HeaderValue, Bytes)>,
 }
 
 #[derive(Debug)]
@@ -140,6 +158,13 @@ impl Objects {
             let message = format!("at most {MAX_PLACES} rules look at answers");
             return Err(ConfigError::new("too-many-rules", "/rules", message));
         }
+        let not_found = config.not_found.as_ref().map(|said| {
+            let kind = HeaderValue::from_str(&said.content_type).map_err(|_| {
+                let message = format!("`{}` is no `Content-Type`", said.content_type);
+                ConfigError::new("not-a-header", "/not_found/content_type", message)
+            });
+            Ok((kind?, Bytes::from(said.body.clone())))
+        });
         let rules = config.rules.iter().enumerate().map(|(place, rule)| {
             Compiled::new(rule, book, relations).map_err(|error| ConfigError {
                 pointer: format!("/rules/{place}{}", error.pointer),
@@ -152,6 +177,7 @@ impl Objects {
             book: Arc::clone(book),
             body_bytes: config.body_bytes,
             answer_bytes: config.answer_bytes,
+            not_found: not_found.transpose()?,
         })
     }
 
@@ -159,6 +185,12 @@ impl Objects {
     #[must_use]
     pub const fn answer_bytes(&self) -> u64 {
         self.answer_bytes
+    }
+
+    /// What its API says of what there is not, where that is known: the kind of a body, and the body.
+    #[must_use]
+    pub const fn not_found(&self) -> Option<&(HeaderValue, Bytes)> {
+        self.not_found.as_ref()
     }
 
     /// Whether a rule is for a request.

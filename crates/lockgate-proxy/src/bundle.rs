@@ -195,12 +195,25 @@ pub struct Api {
     /// What of it is open to anyone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<Open>,
+    /// Of which requests it is noted where they say what is verified of their callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggest: Option<Suggest>,
     /// Its policies; the pipeline orders them.
     pub policies: Policies,
     /// Where the configuration says it.
     pub span: Span,
     /// Where the configuration says `authorize` or `public`.
     pub authorize_span: Span,
+}
+
+/// Requests of which it is noted where they, or their answers, say what is verified of their callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suggest {
+    /// Percent of the requests.
+    pub percent: u8,
+    /// Longest answer that is looked at, bytes.
+    pub answer_bytes: u64,
 }
 
 /// What an upstream is told of a client's certificate (RFC 9440).

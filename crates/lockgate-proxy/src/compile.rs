@@ -448,12 +448,14 @@ fn compile_api(
                     matches!(&step.policy, Policy::Headers(policy) if policy.changes_answers())
                 }),
                 locates: geo::is_asked(&steps),
-                captures: steps.iter().any(|step| {
-                    matches!(
-                        step.policy,
-                        Policy::Cedar(_) | Policy::Objects(_) | Policy::Enumeration(_)
-                    )
-                }),
+                captures: api.suggest.is_some()
+                    || steps.iter().any(|step| {
+                        matches!(
+                            step.policy,
+                            Policy::Cedar(_) | Policy::Objects(_) | Policy::Enumeration(_)
+                        )
+                    }),
+                suggest: api.suggest,
                 steps: steps.into(),
                 metrics: around.metrics.api(&api.name.as_str().into()),
             })

@@ -347,6 +347,7 @@ impl Exchange {
             risk: judged.risk.as_deref().map(|score| score.points),
             grounds: &judged.grounds,
             dropped: dropped.as_deref(),
+            noted: judged.noted.as_deref(),
             waf: found.as_ref().and_then(Seen::record),
             at_ms: self.started_ms,
             id: self.id.as_str(),

@@ -5,6 +5,7 @@ mod answer;
 mod aside;
 mod calls;
 mod held;
+mod noting;
 mod slices;
 mod unpacked;
 mod whole;
@@ -28,6 +29,7 @@ use crate::trace::Outcome;
 pub use answer::answer;
 pub use calls::Calls;
 pub(crate) use held::held;
+pub use noting::{note_answer, note_request};
 pub use slices::{slice, Slices};
 pub use whole::whole;
 

@@ -147,6 +147,9 @@ pub async fn serve_request(
             return refuse(exchange, denial, false);
         }
     }
+    if api.suggest.is_some() {
+        inspect::note_request(&mut exchange, parts.uri.query());
+    }
     let over_http2 = parts.version == Version::HTTP_2;
     let websocket = exchange.judgement.websocket.is_some();
     exchange.continuous.keep(&parts, upload.is_some(), lines);
@@ -296,6 +299,12 @@ pub async fn serve_request(
         // In a box, so that requests without plugins carry nothing of it along.
         let judged = Box::pin(plugins::judge_answer(&mut exchange, &mut head));
         if let Some(denial) = judged.await {
+            return refuse(exchange, denial, true);
+        }
+    }
+    if exchange.judgement.noted.is_some() {
+        let noted = Box::pin(inspect::note_answer(&mut exchange, &mut head, &mut link));
+        if let Err(denial) = noted.await {
             return refuse(exchange, denial, true);
         }
     }

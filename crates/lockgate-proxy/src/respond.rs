@@ -6,6 +6,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use http::header::{HeaderValue, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
+use lockgate_policy::objects::HIDDEN;
 use lockgate_policy::Denial;
 use lockgate_wire::grpc;
 
@@ -14,6 +15,7 @@ use crate::edits;
 use crate::exchange::Exchange;
 use crate::http1::Lines;
 use crate::reasons;
+use crate::snapshot::{CompiledApi, Policy};
 
 /// The header that carries a request's id, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,14 +62,10 @@ pub fn refuse(mut exchange: Box<Exchange>, denial: Denial, close: bool) -> Answe
             ..refuse_with(exchange, &denial, None)
         };
     }
-    let body = problem(
-        &exchange.snapshot.problem_base,
-        &denial,
-        exchange.id.as_str(),
-    );
+    let about = (&*exchange.snapshot.problem_base, exchange.id.as_str());
+    let (mut headers, body) = said(exchange.api(), &denial, about);
     exchange.status = denial.status();
     exchange.reason = Some(denial.reason);
-    let mut headers = refusal(&denial);
     edit(&exchange, &mut headers);
     exchange.own.clone_from(&denial.own);
     shaped(
@@ -115,8 +113,35 @@ pub fn after_panic(base: &str) -> Answer {
     shaped(&denial, refusal(&denial), AnswerBody::own(body, None), true)
 }
 
+/// The fields and the body of a refusal; `base` and `id` are what its body names. What is hidden is
+/// told as the API tells of what there is not, as far as that is known.
+pub(crate) fn said(
+    api: Option<&CompiledApi>,
+    denial: &Denial,
+    (base, id): (&str, &str),
+) -> (HeaderMap, Bytes) {
+    if denial.reason != &HIDDEN {
+        return (refusal(denial), problem(base, denial, id));
+    }
+    let mut steps = api.iter().flat_map(|api| &api.steps);
+    let known = steps.find_map(|step| match &step.policy {
+        Policy::Objects(policy) => policy.not_found(),
+        _ => None,
+    });
+    match known {
+        Some((kind, body)) => {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.clone())]);
+            (headers, body.clone())
+        }
+        None => (refusal(denial), Bytes::from_static(NOT_FOUND)),
+    }
+}
+
+/// A problem that is no more than its status (RFC 9457 section 4.2.1).
+const NOT_FOUND: &[u8] = br#"{"type":"about:blank","title":"Not Found","status":404}"#;
+
 /// The fields of a refusal.
-pub(crate) fn refusal(denial: &Denial) -> HeaderMap {
+fn refusal(denial: &Denial) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(
         CONTENT_TYPE,
@@ -191,7 +216,7 @@ fn edit(exchange: &Exchange, headers: &mut HeaderMap) {
 }
 
 /// What a refusal says, for a person and for a program.
-pub(crate) fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
+fn problem(base: &str, denial: &Denial, id: &str) -> Bytes {
     let reason = denial.reason;
     let mut out = String::with_capacity(256);
     // Codes, titles and ids are ours; the base and details are not, so they are escaped.

@@ -47,7 +47,7 @@ use lockgate_wire::target::TargetSwitches;
 use crate::assertion::{Assertion, Signer};
 use crate::bundle::{
     ClientCert, Duplicates, EventsConfig, FactsPolicy, Joined, Listener, ListenerLimits, PluginSet,
-    Protocol, ProxyVersion, Timeouts, UnixSocket, WhenStale,
+    Protocol, ProxyVersion, Suggest, Timeouts, UnixSocket, WhenStale,
 };
 use crate::guards::Guard;
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
@@ -195,6 +195,8 @@ pub struct CompiledApi {
     pub locates: bool,
     /// Whether a policy wants to know what stands in the braces of an operation's path.
     pub captures: bool,
+    /// Of which requests it is noted what they say of their callers.
+    pub suggest: Option<Suggest>,
     /// Its policies, in the pipeline's order.
     pub steps: Box<[Step]>,
     /// What is counted of it.

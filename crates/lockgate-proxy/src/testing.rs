@@ -89,6 +89,7 @@ pub(crate) fn api(name: &str, paths: &[PathMatch]) -> Api {
         public: Some(waiver(u64::MAX)),
         authorize: Authorize::Public,
         open: Vec::new(),
+        suggest: None,
         policies: Policies::default(),
         span: line(10),
         authorize_span: line(11),

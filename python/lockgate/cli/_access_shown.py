@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lockgate.cli._report import PIPE_WIDTH, tables
+from lockgate.cli._report import PIPE_WIDTH, count, tables
 from lockgate.printable import printable
 
 if TYPE_CHECKING:
     from lockgate.admin.access import Matrix, Row, Said, Told, WhoMay
     from lockgate.admin.access_of import Answer
+    from lockgate.admin.suggest import Suggestions
 
 OWN: Final = "x"
 INCLUDED: Final = "(x)"
@@ -206,3 +208,20 @@ def _plain(words: str) -> str:
 
 def _day(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
+
+
+def show_suggestions(found: Suggestions, notes: Sequence[str]) -> None:
+    """The rules, ready to be pasted; what else there is to say goes to standard error."""
+    typer.echo(found.yaml, nl=False)
+    for one in found.items:
+        if one.ruled:
+            typer.echo(f"{printable(one.operation)} has a rule already; seen was {printable(one.why)}.", err=True)
+    if found.yaml:
+        if any(one.against_requests for one in found.items if not one.ruled):
+            typer.echo("Look at what speaks against a rule: --json names the requests.", err=True)
+    elif found.requests:
+        typer.echo(f"Nothing to propose: {count(found.requests, 'request')} told of no rule that is missing.", err=True)
+    elif notes:
+        typer.echo(f"Nothing was noted yet; {', '.join(notes)} will be, with more requests.", err=True)
+    else:
+        typer.echo("Nothing is noted: write `suggest: 10%` under `authorize` of an API.", err=True)

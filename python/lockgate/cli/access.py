@@ -172,6 +172,54 @@ def of_caller(
         raise typer.Exit(1)
 
 
+@app.command()
+def suggest(
+    since: Annotated[str, typer.Option("--since", metavar="WHEN", help="From then: 24h, or 2027-01-31T09:30.")] = "7d",
+    api: OfApi = None,
+    config: Config = Path("lockgate.yaml"),
+    state: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Propose rules of `objects`, whose is what, from the traffic that was seen.
+
+    Told is what an API's `authorize.suggest` has noted: where requests and answers say
+    what is verified of their callers. Each rule has its evidence: in how many requests
+    it was so, of how many callers, and whose requests speak against it. What is printed
+    can be pasted into the configuration. Look at what speaks against a rule first: that
+    is an attack, somebody who helps (`unless`), or a rule that is wrong.
+
+    Exits with 0 if there is something to propose, 1 if there is not.
+
+    Example: lockgate access suggest --since 30d
+    """
+    from lockgate.admin.suggest import suggestions
+    from lockgate.cli._events import moment_ms
+    from lockgate.history.manifest import HistoryError
+    from lockgate.state import StateError, StateFolder
+
+    try:
+        since_ms = moment_ms(since)
+    except ValueError as error:
+        leave(f"--since: {error}")
+    bundle: dict[str, Any] = {**load_or_exit(config).compile(0, 0)}
+    named = {one["name"]: one.get("suggest") for one in bundle["apis"]}
+    if api is not None and api not in named:
+        leave(f"There is no API `{api}`.")
+    try:
+        found = suggestions(StateFolder.existing(state_path(state, config=config)), bundle, since_ms, api)
+    except (StateError, HistoryError) as error:
+        leave(str(error))
+    if as_json:
+        typer.echo(json.dumps(found.model_dump(), indent=2, ensure_ascii=False))
+    else:
+        from lockgate.cli._access_shown import show_suggestions
+
+        notes = [name for name, said in named.items() if said is not None and api in {None, name}]
+        show_suggestions(found, notes)
+    if not found.yaml:
+        raise typer.Exit(1)
+
+
 def _write_tests(loaded: Loaded, bundle: dict[str, Any], api: str | None, file: Path) -> None:
     from lockgate.rehearsal.role_table import HEAD, RoleTable, TooManyCasesError
 

@@ -63,6 +63,8 @@ class Api(TypedDict):
     """What an authenticated caller may do."""
     open: list[Open] | None
     """What of it is open to anyone."""
+    suggest: Suggest | None
+    """Of which requests it is noted where they say what is verified of their callers."""
     policies: Policies
     """Its policies; the pipeline orders them."""
     span: Span
@@ -1160,6 +1162,15 @@ class NormalForm(TypedDict):
     """A parameter that is there twice."""
 
 
+class NotFound(TypedDict):
+    """What an API says of what there is not."""
+
+    content_type: str
+    """What kind of a body that is, as `Content-Type` has it."""
+    body: str
+    """The body, byte by byte."""
+
+
 class ObjectAnswer(TypedDict):
     """Where an answer says it."""
 
@@ -1264,6 +1275,8 @@ class ObjectsConfig(TypedDict):
     """Longest body that is looked at, bytes."""
     answer_bytes: int
     """Longest answer that is, bytes."""
+    not_found: NotFound | None
+    """What the API says of what there is not; none where nobody knows."""
 
 
 class Ocsp(TypedDict):
@@ -2584,6 +2597,15 @@ class StickyCookie(TypedDict):
     """Its name."""
     max_age_s: int
     """How long it is kept, seconds; 0 for as long as the browser is open."""
+
+
+class Suggest(TypedDict):
+    """Requests of which it is noted where they, or their answers, say what is verified of their callers."""
+
+    percent: int
+    """Percent of the requests."""
+    answer_bytes: int
+    """Longest answer that is looked at, bytes."""
 
 
 Tell = Literal["always", "refused", "never"]

@@ -100,6 +100,14 @@ def check_authorize(document: Document, apis: list[EffectiveApi], documents: Doc
             for index, part in enumerate(said.public):
                 check_parts(document, (*path, "public", index, "what"), part.what, names)
             _from_openapi(document, api, known)
+            if said.suggest is not None and not names.operations:
+                document.problems.add(
+                    document.region(*path, "suggest"),
+                    "suggest-unheld",
+                    "the API has no document, so requests are no operations, and nothing could be proposed for them",
+                    hint="give it one with `openapi`",
+                    path=(*path, "suggest"),
+                )
             if said.objects is not None:
                 _objects(document, api, said.objects, names, known)
         _roles(document, path, said)

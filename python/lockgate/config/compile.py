@@ -281,6 +281,9 @@ class Compiler:
                 for only in names.only(part.what)
             ]
             made = {**made, "open": opened}  # type: ignore[typeddict-item] # A waiver that is there.
+        if api.api.authorize is not None and (suggest := api.api.authorize.suggest) is not None:
+            noted: types.Suggest = {"percent": suggest.share, "answer_bytes": suggest.answer}
+            made = {**made, "suggest": noted}
         return {**made, "own": True} if api.name.startswith(PAGES) else made
 
     def _names(self, api: EffectiveApi) -> Names:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from lockgate.config.model_suggest import SUGGEST, Suggest
 from lockgate.policies import (
     APPS,
     CEDAR,
@@ -105,6 +106,12 @@ class Authorize(Settings):
         description="Who may set which fields of what is sent; the first rule that is for a request holds. It entitles "
         "nobody.",
         examples=[[{"operations": ["updateUser"], "write": {"anyone": ["name", "email"], "role admin": "all"}}]],
+    )
+    suggest: Annotated[Suggest | None, *SUGGEST] = Field(
+        default=None,
+        description="It is noted where requests and answers say what is verified of their callers, so that `lockgate "
+        "access suggest` can propose rules of `objects`; left out, nothing is looked at.",
+        examples=["10%", {"share": "100%", "answer": "256KiB"}],
     )
     permissions: dict[Name, Opens] = Field(
         default={},

@@ -21,6 +21,8 @@ MAX_VIA: Final = 4
 """Person, team, account, tenant are three steps apart; the core says the same."""
 ROLE: Final = "role:"
 MAX_STEPS: Final = 16
+MAX_BODY: Final = 16 * 2**10
+_CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]{1,100}/[A-Za-z0-9.+-]{1,100}(?: ?; ?[A-Za-z0-9.+=\"-]{1,100})*")
 _POINTER: Final = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 
 
@@ -91,6 +93,22 @@ def parse_role(value: object) -> str:
     if isinstance(name, str) and name:
         return name
     raise refusal("objects-role", f"{shown(value)} is not the name of a role", allowed="a name under `roles`")
+
+
+def parse_content_type(value: object) -> str:
+    """A media type, with what stands behind it."""
+    if isinstance(value, str) and _CONTENT_TYPE.fullmatch(value):
+        return value
+    raise refusal(
+        "content-type", f"{shown(value)} is no `Content-Type`", allowed="such as `application/json; charset=utf-8`"
+    )
+
+
+def parse_body(value: object) -> str:
+    """The body of an answer; nothing at all is one, too."""
+    if isinstance(value, str) and len(value.encode()) <= MAX_BODY:
+        return value
+    raise refusal("objects-body", f"{shown(value)} is no body of an answer", allowed="a text of at most 16 KiB")
 
 
 def _listed(value: object) -> object:
@@ -200,6 +218,19 @@ class ObjectRule(Settings):
         return {"be_in": self.must_be_in.said()}
 
 
+class NotFound(Settings):
+    """What the API says of what there is not."""
+
+    content_type: Annotated[str, Scalar(parse_content_type, {"type": "string"})] = Field(
+        default="application/json",
+        description="What kind of a body that is, as the API's `Content-Type` has it.",
+        examples=["application/json; charset=utf-8"],
+    )
+    body: Annotated[str, Scalar(parse_body, {"type": "string", "maxLength": MAX_BODY})] = Field(
+        description="The body, byte by byte.", examples=['{"error": "no such order"}']
+    )
+
+
 class Objects(Authorization):
     """Whose is it: what a request is about must belong to who asks for it."""
 
@@ -225,10 +256,18 @@ class Objects(Authorization):
         json_schema_extra={"default": "1MiB"},
     )
 
+    not_found: NotFound | None = Field(
+        default=None,
+        description="What the API says of what there is not, so that rules with `hidden` say the same; left out, a "
+        "problem (RFC 9457) that tells no more than its status.",
+        examples=[{"body": '{"error": "no such order"}'}],
+    )
+
     @override
     def own(self, lists: Lists) -> dict[str, Any]:
         """The policy's own part but for its rules, whose operations the API tells."""
-        return {"body_bytes": self.body, "answer_bytes": self.answer}
+        hidden = {"not_found": self.not_found.model_dump()} if self.not_found is not None else {}
+        return {"body_bytes": self.body, "answer_bytes": self.answer, **hidden}
 
 
 def _long(value: object) -> object:

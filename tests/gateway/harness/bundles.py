@@ -516,6 +516,7 @@ def api(
         "public": None if keys else public or waiver(),
         "authorize": "authenticated" if keys else "public",
         "open": [],
+        "suggest": None,
         "policies": {
             "redirect": None,
             "rewrite": None,

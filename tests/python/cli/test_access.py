@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from lockgate import _native
 from lockgate.admin.access import matrix
 from lockgate.cli._access_shown import show_matrix
 from lockgate.config import load
@@ -367,6 +369,52 @@ def test_a_key_that_there_is_not_is_2(folder: Path) -> None:
     ended = lockgate("access", "of", "--key", "key_w5k2xlcris2uirba4wl3", cwd=folder)
     assert (ended.code, ended.out) == (2, "")
     assert "key_w5k2xlcris2uirba4wl3" in ended.err or "no key" in ended.err.lower()
+
+
+def test_rules_are_proposed_from_what_was_noted(folder: Path) -> None:
+    nothing = lockgate("access", "suggest", cwd=folder)
+    assert (nothing.code, nothing.out) == (2, "")
+    state = StateFolder.open(folder / ".lockgate")
+    silent = lockgate("access", "suggest", cwd=folder)
+    assert (silent.code, silent.out) == (1, "")
+    assert "write `suggest: 10%` under `authorize`" in silent.err
+    noted(state, "ann", "bob", "eve", against="helper")
+    told = lockgate("access", "suggest", "--api", "orders", cwd=folder)
+    assert told.code == 0
+    said = yaml.safe_load(told.out)["apis"]["orders"]["authorize"]["objects"]
+    assert said == [{"operations": ["getOrder"], "response": "/customer", "must_equal": "claim:sub"}]
+    assert "# low: 9 of 10 answers, of 3 callers; 1 speaks against it, of helper" in told.out
+    assert "--json names the requests" in told.err
+    (item,) = json.loads(lockgate("access", "suggest", "--json", cwd=folder).out)["items"]
+    assert (item["against_callers"], len(item["against_requests"])) == (["helper"], 1)
+    assert lockgate("access", "suggest", "--since", "later", cwd=folder).code == 2
+    assert lockgate("access", "suggest", "--api", "lost", cwd=folder).err == "There is no API `lost`.\n"
+
+
+def noted(state: StateFolder, *callers: str, against: str) -> None:
+    """Three requests of each, in which the answer says whose it is, and one of another in which it does not."""
+    log = _native.EventWriter(str(state.gate_events), 1 << 24, node="gate-1")
+    own = {"noted_own": ["response:/customer claim:sub"]}
+    for number, (caller, more) in enumerate([*((name, own) for name in callers * 3), (against, {})]):
+        event = {
+            "class": "access",
+            "at_ms": int(time.time() * 1000),
+            "id": f"r{number:06}",
+            "method": "GET",
+            "host": "a.example",
+            "path": "/orders/7",
+            "listener": "public",
+            "peer": "192.0.2.1",
+            "api": "orders",
+            "operation": "getOrder",
+            "identity": caller,
+            "status": 200,
+            "looked": "answer",
+            "verdicts": [],
+            **more,
+        }
+        log.append(event)
+    log.close()
 
 
 def test_what_policies_and_rules_of_ownership_do_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ lockgate_wire::reasons! { "objects", Client:
         "What the request is about is held against what is verified of its caller, as `authorize.objects` says; the event names the rule's line. `lockgate explain` shows both.";
     HIDDEN = "object-hidden", 404,
         "There is no such thing for this caller.",
-        "As `object-not-own`, told so that nobody learns what there is (`hidden: true`).";
+        "As `object-not-own`, told so that nobody learns what there is (`hidden: true`): the client sees the API's own words where `not_found` has them, else a plain 404 without this code.";
     UNREADABLE = "object-unreadable", 400,
         "Whose this is cannot be read from the request.",
         "The value that tells it is missing, is there twice, or stands in a body that is no plain JSON. The detail says which.";

@@ -79,6 +79,7 @@ fn policy(rules: Vec<Rule>) -> Objects {
         rules,
         body_bytes: 100,
         answer_bytes: 1_000,
+        not_found: None,
     };
     Objects::new(&config, &book(), &relations()).unwrap()
 }
@@ -517,6 +518,7 @@ fn a_config_that_makes_no_sense_is_refused() {
             rules: vec![rule],
             body_bytes: 1,
             answer_bytes: 1,
+            not_found: None,
         };
         let error = Objects::new(&config, &book(), &relations()).unwrap_err();
         assert_eq!(error.span.map(|span| span.line), Some(7));
@@ -551,6 +553,7 @@ fn a_config_that_makes_no_sense_is_refused() {
         rules: many,
         body_bytes: 1,
         answer_bytes: 1,
+        not_found: None,
     };
     assert_eq!(
         Objects::new(&config, &book(), &relations())
@@ -583,6 +586,31 @@ fn a_list_is_filtered_by_what_is_looked_up() {
     assert_eq!(
         judged(rules, r#"["a1", "a9", "a2"]"#),
         Ok(r#"["a1", "a2"]"#.to_owned())
+    );
+}
+
+#[test]
+fn what_the_api_says_of_what_there_is_not_is_kept() {
+    let said = |content_type: &str| Config {
+        rules: Vec::new(),
+        body_bytes: 1,
+        answer_bytes: 1,
+        not_found: Some(NotFound {
+            content_type: content_type.to_owned(),
+            body: "{}".to_owned(),
+        }),
+    };
+    let new = |config: &Config| Objects::new(config, &book(), &relations());
+    let good = new(&said("application/json")).unwrap();
+    let (kind, body) = good.not_found().unwrap();
+    assert_eq!(
+        (kind, &**body),
+        (&HeaderValue::from_static("application/json"), &b"{}"[..])
+    );
+    let wrong = new(&said("a\nb")).unwrap_err();
+    assert_eq!(
+        (wrong.code, &*wrong.pointer),
+        ("not-a-header", "/not_found/content_type")
     );
 }
 

@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 
+use lockgate_policy::objects::{Noted, MAX_TOLD, MAX_TOLD_BYTES};
 use lockgate_policy::Grounds;
 use serde::Serialize;
 
@@ -27,9 +28,10 @@ pub const VERDICTS_MAX: usize = 32;
 /// alternative, from which it is told later what the program has need of.
 pub const GROUNDS_MAX: usize = 32;
 /// No record is longer than this, frame included: path, texts, grounds, the
-/// verdicts with two texts each, and room for keys and numbers.
+/// verdicts with two texts each, three lists of places, and room for keys and numbers.
 pub const RECORD_MAX: usize = PATH_MAX
     + (27 + GROUNDS_MAX + 2 * VERDICTS_MAX) * (TEXT_MAX + 4)
+    + 3 * MAX_TOLD * (MAX_TOLD_BYTES + 3)
     + FOUND_MAX * (3 * TEXT_MAX + 2 * FOUND_TEXT_MAX + 3 * PLACES_MAX + 40)
     + 1024;
 /// Most findings kept of one request: those of the whole Core Rule Set on the
@@ -129,6 +131,8 @@ pub struct AccessRecord<'a> {
     pub grounds: &'a [(usize, Grounds)],
     /// What was left out of the body.
     pub dropped: Option<&'a str>,
+    /// Where it says what is verified of its caller.
+    pub noted: Option<&'a Noted>,
     /// Why it was ended while it was under way.
     pub ended: Option<&'a str>,
     /// What speaks against it, added up.
@@ -251,6 +255,7 @@ impl<'a> AccessRecord<'a> {
             app: None,
             grounds: &[],
             dropped: None,
+            noted: None,
             ended: None,
             risk: None,
         }
@@ -315,6 +320,7 @@ impl AccessRecord<'_> {
                 .map_or(0, |device| 16 + device.id.len() + 12 * device.signals.len())
             + option(self.app)
             + option(self.dropped)
+            + self.noted.map_or(0, noted_size)
             + option(self.ended)
             + self.grounds().map(|ground| ground.len() + 3).sum::<usize>()
             + self
@@ -397,6 +403,12 @@ impl AccessRecord<'_> {
             self.grounds().for_each(|ground| c.text(ground, TEXT_MAX));
         }
         field(c, 40, self.dropped);
+        if let Some(noted) = self.noted {
+            texts(c, 41, &noted.own);
+            texts(c, 42, &noted.partly);
+            texts(c, 43, &noted.empty);
+            field(c, 44, Some(looked(noted)));
+        }
         field(c, 45, self.ended);
         number(c, 46, self.risk.map(Into::into));
         c.end();
@@ -461,6 +473,31 @@ impl InspectedRecord<'_> {
         }
         c.text(self.by.unwrap_or_default(), FOUND_TEXT_MAX);
         c.number(self.left_out.into());
+    }
+}
+
+fn noted_size(noted: &Noted) -> usize {
+    const EACH: usize = 3;
+    const KEYS: usize = 24;
+    let lists = [&noted.own, &noted.partly, &noted.empty];
+    let all = lists.into_iter().flatten();
+    all.map(|text| text.len() + EACH).sum::<usize>() + KEYS
+}
+
+/// What was looked at of a request.
+fn looked(noted: &Noted) -> &'static str {
+    if noted.answer {
+        "answer"
+    } else {
+        "request"
+    }
+}
+
+fn texts(c: &mut Compact<'_>, key: u8, all: &[String]) {
+    if !all.is_empty() {
+        c.key(key);
+        c.array(all.len());
+        all.iter().for_each(|text| c.text(text, MAX_TOLD_BYTES));
     }
 }
 

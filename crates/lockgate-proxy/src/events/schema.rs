@@ -271,6 +271,19 @@ pub struct Exchange {
     /// What `properties` left out of its body: JSON Pointers, in words.
     #[n(40)]
     pub dropped: Option<String>,
+    /// Where it, or its answer, says what is verified of its caller, and which claim: `path:id claim:sub`,
+    /// `response:/team claim:teams[]`. No values. Only of requests that `authorize.suggest` draws.
+    #[n(41)]
+    pub noted_own: Option<Vec<String>>,
+    /// Lists in its answer of which some items do, and others do not.
+    #[n(42)]
+    pub noted_partly: Option<Vec<String>>,
+    /// Lists in its answer that are empty.
+    #[n(43)]
+    pub noted_empty: Option<Vec<String>>,
+    /// What was looked at for that: `request`, or `answer` as well.
+    #[n(44)]
+    pub looked: Option<String>,
     /// Why who called was let in no more while the request or its answer was under way, and that
     /// was ended: the reason that a new request would have been refused for. It was `took_us` after `at_ms`.
     #[n(45)]
@@ -323,6 +336,10 @@ impl Default for Exchange {
             app: None,
             grounds: None,
             dropped: None,
+            noted_own: None,
+            noted_partly: None,
+            noted_empty: None,
+            looked: None,
             ended: None,
             risk: None,
         }

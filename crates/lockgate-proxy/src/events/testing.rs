@@ -89,6 +89,7 @@ pub(crate) fn record(id: &str) -> AccessRecord<'_> {
         app: None,
         grounds: &[],
         dropped: None,
+        noted: None,
         ended: None,
         risk: None,
     }

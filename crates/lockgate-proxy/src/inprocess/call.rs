@@ -17,7 +17,7 @@ use crate::id::RequestId;
 use crate::judge::{End, Judgement};
 use crate::net::BodyRefusal;
 use crate::reasons;
-use crate::respond::{problem, refusal, X_REQUEST_ID};
+use crate::respond::{said, X_REQUEST_ID};
 use crate::snapshot::CompiledApi;
 use crate::trace::Outcome;
 
@@ -326,8 +326,8 @@ impl Call {
     fn refuse(&mut self, denial: &Denial) -> Own {
         self.reason = Some(denial.reason);
         let base = &self.engine.snapshot.problem_base;
-        let body = problem(base, denial, self.id.as_str());
-        self.own(denial.reason.status, refusal(denial), body)
+        let (headers, body) = said(self.api(), denial, (base, self.id.as_str()));
+        self.own(denial.reason.status, headers, body)
     }
 
     fn own(&self, status: u16, mut headers: HeaderMap, body: Bytes) -> Own {

@@ -149,7 +149,7 @@ async fn look_at_body(
 
 /// Reads as much of a body as is looked at, and puts it back; and whether it
 /// paused before that.
-async fn gather(
+pub(super) async fn gather(
     exchange: &Exchange,
     link: &mut Link,
     look: &Look,

@@ -102,6 +102,7 @@ impl Default for Judgement {
             seats: None,
             cut: None,
             dropped: None,
+            noted: None,
             errors: Vec::new(),
         }
     }
@@ -220,6 +221,8 @@ pub struct Judgement {
     pub cut: Option<Bytes>,
     /// What was left out, in words.
     pub dropped: Option<Box<str>>,
+    /// Where it says what is verified of its caller, where the API wants to know.
+    pub noted: Option<Box<objects::Noted>>,
     /// Errors of policies, for the log.
     pub errors: Vec<PolicyError>,
 }

@@ -1,6 +1,8 @@
 """Who may call what, and why."""
 
 import asyncio
+import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -12,11 +14,13 @@ from lockgate.admin.access import Role, Row, Told, UnknownPartError, matrix, tol
 from lockgate.admin.api.context import Limit, WithControl, current_bundle
 from lockgate.admin.api.problems import Problem
 from lockgate.admin.control import Control
+from lockgate.admin.suggest import Suggestions, suggestions
 
 router = APIRouter(prefix="/v1/access", tags=["access"])
 
 OfApi = Annotated[str | None, Query(max_length=200, description="Of this API alone.")]
 KEYS_PAGE = 1_000
+SUGGESTED_MS = 7 * 86_400_000
 
 
 class Rows(BaseModel):
@@ -51,6 +55,24 @@ async def who_may_call(
 ) -> Who:
     """Say who may call an operation, and why: roles and who has them, scopes and the keys that have them."""
     return await asyncio.to_thread(_who, control, what, api)
+
+
+@router.get("/suggest")
+async def suggested_rules(
+    control: WithControl,
+    api: OfApi = None,
+    since_ms: Annotated[int | None, Query(ge=0, description="From when on; left out, the last seven days.")] = None,
+) -> Suggestions:
+    """Propose rules of `objects` from what `authorize.suggest` has noted, each with its evidence."""
+    return await asyncio.to_thread(_suggested, control, api, since_ms)
+
+
+def _suggested(control: Control, api: str | None, since_ms: int | None) -> Suggestions:
+    document = json.loads(current_bundle(control).text)
+    if api is not None and api not in {one["name"] for one in document["apis"]}:
+        raise Problem("access-unknown", f"there is no API `{api}`")
+    since = since_ms if since_ms is not None else int(time.time() * 1000) - SUGGESTED_MS
+    return suggestions(control.state, document, since, api)
 
 
 def _matrix(control: Control, api: str | None, limit: int, after: int) -> Rows:

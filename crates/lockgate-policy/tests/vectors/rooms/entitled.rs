@@ -337,6 +337,7 @@ fn objects() {
             rules,
             body_bytes: 100,
             answer_bytes: 1_000,
+            not_found: None,
         };
         let policy = Objects::new(&config, &Arc::default(), &relations).unwrap();
         let method = case.method.as_deref().unwrap_or("GET");

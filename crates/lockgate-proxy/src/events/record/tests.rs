@@ -59,6 +59,7 @@ fn full<'a>(verdicts: &'a [VerdictRecord<'a>]) -> AccessRecord<'a> {
         app: None,
         grounds: &[],
         dropped: Some("/role"),
+        noted: None,
         ended: None,
         risk: None,
     }
@@ -121,9 +122,14 @@ fn bare() -> AccessRecord<'static> {
         app: None,
         grounds: &[],
         dropped: None,
+        noted: None,
         ended: None,
         risk: None,
     }
+}
+
+fn some(all: &[String]) -> Option<Vec<String>> {
+    (!all.is_empty()).then(|| all.to_vec())
 }
 
 /// The same, owned, field by field: a field that one side forgets shows here.
@@ -184,6 +190,10 @@ fn owned(record: &AccessRecord<'_>) -> Event {
         }),
         app: record.app.map(str::to_owned),
         dropped: text(record.dropped),
+        noted_own: record.noted.and_then(|noted| some(&noted.own)),
+        noted_partly: record.noted.and_then(|noted| some(&noted.partly)),
+        noted_empty: record.noted.and_then(|noted| some(&noted.empty)),
+        looked: record.noted.map(|noted| looked(noted).to_owned()),
         grounds: (!record.grounds.is_empty()).then(|| {
             let all = record
                 .grounds
@@ -228,12 +238,31 @@ fn decoded(record: &AccessRecord<'_>) -> Exchange {
 
 #[test]
 fn the_hand_written_form_reads_as_the_derived_one() {
+    let many = |text: &str| vec![text.repeat(40); MAX_TOLD];
+    let noted = Noted {
+        own: many("path:id "),
+        partly: many("response:/*/by "),
+        empty: many("response:/* "),
+        answer: true,
+    };
+    decoded(&AccessRecord {
+        noted: Some(&noted),
+        ..bare()
+    });
     for record in [
         full(VERDICTS),
         bare(),
         AccessRecord {
             at_ms: u64::MAX,
             ..full(VERDICTS)
+        },
+        AccessRecord {
+            noted: Some(&Noted::default()),
+            ..bare()
+        },
+        AccessRecord {
+            noted: Some(&noted),
+            ..bare()
         },
     ] {
         let mut payload = Vec::new();
@@ -291,6 +320,7 @@ fn a_typical_event_keeps_within_its_budget() {
         app: None,
         grounds: &[],
         dropped: None,
+        noted: None,
         ended: None,
         risk: None,
         ..full(&verdicts)

@@ -137,6 +137,7 @@ fn a_later_writer_is_read() {
         app: None,
         grounds: &[],
         dropped: None,
+        noted: None,
         ended: None,
         risk: None,
     };
