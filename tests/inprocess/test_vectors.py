@@ -56,6 +56,7 @@ def test_every_room_is_there() -> None:
         "apps",
         "scopes",
         "cedar",
+        "decide",
         "objects",
         "enumeration",
         "users",

@@ -28,6 +28,8 @@ ROOMS = {
     "Cedar": "cedar",
     "Compress": "compress",
     "Cors": "cors",
+    "Opa": "decide",
+    "ExtAuthz": "decide",
     "Device": "device",
     "Grpc": "grpc",
     "Headers": "headers",

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::api_key::KeyRecord;
 use crate::apps::Apps;
 use crate::broker::{Brought, Order};
+use crate::decide::{Heard as Decision, Question as DecisionQuestion};
 use crate::enumeration::{Flag, Sighting};
 use crate::introspection::{Heard, Question};
 use crate::jwt::{KeySet, ProofMark, Revoked};
@@ -88,6 +89,8 @@ pub enum Need {
     Seat(Box<Seats>),
     /// What a plugin says.
     Plugin(Box<Call>),
+    /// What a decision point says.
+    Decision(Box<DecisionQuestion>),
     /// What is known of programs.
     Apps,
     /// The whole body of the request, before anything of it goes on.
@@ -204,6 +207,8 @@ pub enum Answers {
     Seated(Box<Seats>, Option<Full>),
     /// What a plugin said, or why it said nothing.
     Plugin(Result<Said, Silent>),
+    /// What a decision point said, or why it said nothing.
+    Decision(Decision),
     /// What is known of programs.
     Apps(Arc<Apps>),
     /// The body.

@@ -249,6 +249,15 @@ pub(crate) fn may_change_request(
     fields::name(name, Way::Request(credentials), verb).map_err(|(_, message)| message)
 }
 
+/// The name of a field by which somebody who is believed may say who calls, or of any other that may be set.
+pub(crate) fn may_tell_request(
+    name: &str,
+    credentials: &[HeaderName],
+) -> Result<HeaderName, String> {
+    fields::of_caller(name, credentials)
+        .map_or_else(|| may_change_request(name, credentials, Verb::Set), Ok)
+}
+
 /// The same for answers.
 pub(crate) fn may_change_answer(name: &str, verb: Verb) -> Result<HeaderName, String> {
     fields::name(name, Way::Response, verb).map_err(|(_, message)| message)

@@ -257,6 +257,7 @@ impl Introspection {
             | Answers::Sighted(..)
             | Answers::Seated(..)
             | Answers::Plugin(_)
+            | Answers::Decision(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {
                 return Err(PolicyError::new(

@@ -182,6 +182,7 @@ impl Jwt {
             | Answers::Sighted(..)
             | Answers::Seated(..)
             | Answers::Plugin(_)
+            | Answers::Decision(_)
             | Answers::Apps(_)
             | Answers::Content(..) => {
                 return Err(PolicyError::new(

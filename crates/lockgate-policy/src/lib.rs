@@ -12,6 +12,7 @@ pub mod body_limit;
 pub mod cedar;
 pub mod compress;
 pub mod cors;
+pub mod decide;
 pub mod device;
 pub mod grpc;
 pub mod headers;
@@ -78,6 +79,7 @@ pub const NAMES: &[&str] = &[
     cedar::NAME,
     compress::NAME,
     cors::NAME,
+    decide::NAME,
     device::NAME,
     enumeration::NAME,
     grpc::NAME,
@@ -116,6 +118,7 @@ pub fn reasons() -> Vec<ReasonRef> {
         body_limit::REASONS,
         cedar::REASONS,
         cors::REASONS,
+        decide::REASONS,
         device::REASONS,
         enumeration::REASONS,
         grpc::REASONS,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue, COOKIE, WWW_AUTHENTICATE};
 use lockgate_wire::headers::cookies::of_line;
 use serde_json::{Map, Value};
@@ -180,6 +181,8 @@ pub struct Own {
     pub code: Box<str>,
     /// The status, in place of the reason's.
     pub status: u16,
+    /// What is said to the client in place of the gate's own words, and what that is.
+    pub body: Option<(HeaderValue, Bytes)>,
 }
 
 impl Denial {

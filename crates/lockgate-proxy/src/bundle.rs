@@ -25,10 +25,10 @@ use lockgate_policy::only::Only;
 use lockgate_policy::plugins as plugin;
 use lockgate_policy::roles::Role;
 use lockgate_policy::{
-    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, device, enumeration, grpc,
-    headers, inflate, introspection, ip_filter, jwt, limits, minimise, mtls, objects, properties,
-    redirect, rewrite, risk, roles, scopes, session, signature, step_up, users, waf, webhook,
-    websocket, Mode, OnError, Span, Waiver,
+    api_key, apps, basic, body_limit, cedar, compress, conditions, cors, decide, device,
+    enumeration, grpc, headers, inflate, introspection, ip_filter, jwt, limits, minimise, mtls,
+    objects, properties, redirect, rewrite, risk, roles, scopes, session, signature, step_up,
+    users, waf, webhook, websocket, Mode, OnError, Span, Waiver,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -388,6 +388,9 @@ pub struct Policies {
     /// What policies in Cedar say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cedar: Option<Placed<cedar::Config>>,
+    /// Decision points elsewhere that are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decide: Vec<Placed<decide::Config>>,
     /// Whose it is what is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<Placed<objects::Config>>,

@@ -86,6 +86,8 @@ struct Given<'a> {
     roles: &'a Arc<Book>,
     relations: &'a Relations,
     apps: &'a Arc<apps::Book>,
+    /// Numbers of upstreams.
+    upstreams: &'a HashMap<&'a str, usize>,
 }
 
 /// Compiles `bundle`, whose hash is `hash`.
@@ -198,6 +200,7 @@ pub fn compile(
         roles: &roles,
         relations: &relations,
         apps: &apps,
+        upstreams: &names,
     };
     let mut wrong = Vec::new();
     let apis = keep(
@@ -250,7 +253,10 @@ pub fn compile(
     let (programs, header_orders) = programs::asked_for(&bundle.events, &apis);
     let takes_websockets = |step: &Step| matches!(step.policy, Policy::WebSocket(_));
     let mut steps = apis.iter().flat_map(|api| &api.steps);
+    let decides = |step: &Step| matches!(step.policy, Policy::Decide(_));
+    let decided = apis.iter().flat_map(|api| &api.steps).any(decides);
     Ok(Snapshot {
+        decisions: decided.then(Box::default),
         programs,
         header_orders,
         tells_clients: upstreams.iter().any(|one| one.proxy_protocol.is_some()),
@@ -441,6 +447,15 @@ fn compile_api(
                 openapi: openapi.map(Box::new),
                 versions: versions.map(Box::new),
                 edits: strip.collect::<Box<[Edit]>>(),
+                stripped: steps
+                    .iter()
+                    .filter_map(|step| match &step.policy {
+                        Policy::Decide(policy) => Some(policy.written()),
+                        _ => None,
+                    })
+                    .flatten()
+                    .cloned()
+                    .collect(),
                 judges_answers: steps.iter().any(|step| {
                     matches!(&step.policy, Policy::Plugin(plugin) if plugin.judges_answers())
                 }),

@@ -11,10 +11,12 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri, Version};
 use lockgate_policy::broker::Brought;
+use lockgate_policy::decide;
 use lockgate_policy::introspection::Heard;
 use lockgate_policy::risk::Score;
 use lockgate_policy::{Answers, Content, Denial, Need};
 
+use crate::decisions;
 use crate::exchange::Exchange;
 use crate::http1::Lines;
 use crate::judge::{answer, Again, Arrival, Judgement, Judging, Stores};
@@ -149,11 +151,18 @@ impl Exchange {
                 Need::Content(gather) => Answers::Content(gather, Content::Gone),
                 // What a key's own limit counts are requests, and this is none.
                 Need::Spend(spend) => Answers::Spent(spend),
+                Need::Decision(question) => {
+                    let from = (&*self.state, &listener);
+                    let heard = decisions::meanwhile(self.worker(), &snapshot, from, *question);
+                    Answers::Decision(heard)
+                }
                 need => answer(&stores, stale, need, now_ms),
             };
             let later = matches!(
                 answers,
-                Answers::Brought(Brought::Later) | Answers::Asked(Heard::Later, _)
+                Answers::Brought(Brought::Later)
+                    | Answers::Asked(Heard::Later, _)
+                    | Answers::Decision(decide::Heard::Later)
             );
             untold.set(untold.get() || later);
             answers

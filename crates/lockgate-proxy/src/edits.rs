@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lockgate_policy::headers::{Headers, Subject};
 use lockgate_policy::{remove_cookies, session, Edit, Mode};
-use lockgate_wire::headers::strip_identity;
+use lockgate_wire::headers::{remove_look_alikes, strip_identity};
 
 use crate::judge::Judgement;
 use crate::respond::X_REQUEST_ID;
@@ -25,7 +25,9 @@ pub fn of_request<'a>(
 pub fn settled(api: &CompiledApi, judgement: &Judgement) -> Vec<HeaderName> {
     of_request(api, judgement)
         .filter(|edit| matches!(edit, Edit::Set(..) | Edit::Remove(_)))
-        .map(|edit| edit.header().clone())
+        .map(|edit| edit.header())
+        .chain(&api.stripped)
+        .cloned()
         .collect()
 }
 
@@ -39,6 +41,10 @@ pub fn make_of_request(
 ) {
     strip_identity(headers, trusted);
     headers.remove(X_REQUEST_ID);
+    for name in &api.stripped {
+        remove_look_alikes(headers, name);
+        headers.remove(name);
+    }
     // Behind what the client may take off: its `Connection` names no field of the gate's.
     for edit in of_request(api, judgement) {
         edit.apply(headers);

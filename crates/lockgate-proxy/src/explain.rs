@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::Method;
 use lockgate_policy::broker::{Brought, Goods};
+use lockgate_policy::decide;
 use lockgate_policy::introspection::Answer;
 use lockgate_policy::mtls::ClientCertificate;
 use lockgate_policy::waf::Scanning;
@@ -78,6 +79,8 @@ pub struct Question {
     pub certificate: Option<Arc<ClientCertificate>>,
     /// What the control process is taken to say of the caller's device, JSON; nothing where nobody can be asked.
     pub device: Option<String>,
+    /// What decision points are taken to say, as OPA's `result`, JSON; nothing where that is not stated.
+    pub decision: Option<String>,
     /// Its body, where there is one.
     pub body: Option<Vec<u8>>,
     /// When, milliseconds since the epoch.
@@ -485,6 +488,15 @@ impl Engine {
             Need::Order(order) if order.goods == Goods::Device && question.device.is_some() => {
                 let said = question.device.as_deref().unwrap_or_default();
                 Answers::Brought(Brought::Got(said.into()))
+            }
+            Need::Decision(asked) if question.decision.is_some() => {
+                let said = asked
+                    .point
+                    .stated(question.decision.as_deref().unwrap_or_default());
+                Answers::Decision(match said {
+                    Ok(said) => decide::Heard::Said(said.into()),
+                    Err(silent) => decide::Heard::Silent(silent),
+                })
             }
             need => answer(&self.stores(), false, need, now_ms),
         });

@@ -414,6 +414,10 @@ fn wants_gate(policy: &Policy) -> Option<ConfigError> {
             "properties-in-process",
             "rules of `properties` with `otherwise: drop` want a gate, which cuts bodies",
         ),
+        Policy::Decide(_) => (
+            "decide-in-process",
+            "`decide` wants a gate, which asks the decision point",
+        ),
         _ => return None,
     };
     Some(ConfigError::new(code, "/apis", why))

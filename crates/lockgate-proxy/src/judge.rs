@@ -32,6 +32,7 @@ mod authorize;
 mod bodies;
 mod calls;
 mod counted;
+mod decide;
 mod device;
 mod inspecting;
 mod judgement;
@@ -394,6 +395,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
             Policy::Scopes(policy) => Ok(self.scopes(policy)),
             Policy::Roles(policy) => Ok(self.roles(policy)),
             Policy::Cedar(policy) => self.cedar(policy, answers),
+            Policy::Decide(policy) => self.decide(policy, step, answers),
             Policy::Objects(policy) => self.objects(policy, step, answers),
             Policy::Enumeration(policy) => self.enumeration(policy, step, answers),
             Policy::Users(policy) => self.users(policy, step, answers),
@@ -509,7 +511,7 @@ impl<'s, 'a, 'j> Judging<'s, 'a, 'j> {
         self.judgement.errors.push(error);
         if mode == Mode::Observe {
             self.note(Outcome::ObserveDeny, Some(denial.reason));
-        } else if step.on_error == OnError::Allow {
+        } else if step.on_error_at(self.now_ms) == OnError::Allow {
             self.note(Outcome::Error, Some(denial.reason));
         } else {
             self.note(Outcome::Error, Some(denial.reason));

@@ -15,6 +15,7 @@ pub mod compile;
 pub mod content;
 pub mod continuous;
 pub mod counters;
+pub mod decisions;
 mod edits;
 pub mod events;
 pub mod exchange;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lockgate_policy::ReasonRef;
 
 pub use self::operations::OperationMetrics;
+use crate::decisions;
 use crate::mirror;
 use crate::net::{Full, Overdue};
 use crate::snapshot::CompiledApi;
@@ -82,6 +83,8 @@ pub struct Metrics {
     pub previous_secrets: AtomicU64,
     /// What became of copies of requests.
     pub mirrored: mirror::Counts,
+    /// What became of questions to decision points.
+    pub decisions: decisions::Counts,
 }
 
 impl Metrics {
@@ -111,6 +114,7 @@ impl Metrics {
             policy_errors: AtomicU64::new(0),
             previous_secrets: AtomicU64::new(0),
             mirrored: mirror::Counts::default(),
+            decisions: decisions::Counts::default(),
         })
     }
 

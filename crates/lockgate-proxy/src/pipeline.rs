@@ -33,6 +33,7 @@ use crate::bundle;
 use crate::client::{Kept, Tunnel, Upload};
 use crate::clock::wall_ms;
 use crate::content;
+use crate::decisions;
 use crate::edits;
 use crate::exchange::Exchange;
 use crate::grpc;
@@ -575,6 +576,12 @@ async fn judge(
                         return Err(broken);
                     }
                 }
+            }
+            Need::Decision(question) => {
+                let from = (&**state, &*listener);
+                let asking = decisions::ask(&worker, snapshot, from, *question);
+                // In a box, for the same reason.
+                Answers::Decision(Box::pin(asking).await)
             }
             need => worker.obtain(need, snapshot, now_ms).await,
         };

@@ -114,12 +114,18 @@ pub fn after_panic(base: &str) -> Answer {
 }
 
 /// The fields and the body of a refusal; `base` and `id` are what its body names. What is hidden is
-/// told as the API tells of what there is not, as far as that is known.
+/// told as the API tells of what there is not, as far as that is known; what decides elsewhere may have
+/// a body of its own.
 pub(crate) fn said(
     api: Option<&CompiledApi>,
     denial: &Denial,
     (base, id): (&str, &str),
 ) -> (HeaderMap, Bytes) {
+    if let Some((kind, body)) = denial.own.as_ref().and_then(|own| own.body.clone()) {
+        let mut headers = refusal(denial);
+        headers.insert(CONTENT_TYPE, kind);
+        return (headers, body);
+    }
     if denial.reason != &HIDDEN {
         return (refusal(denial), problem(base, denial, id));
     }

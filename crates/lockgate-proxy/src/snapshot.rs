@@ -12,6 +12,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cedar::{self, Cedar};
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::decide::{self, Decide};
 use lockgate_policy::device::{self, Device};
 use lockgate_policy::enumeration::{self, Enumeration};
 use lockgate_policy::grpc::Grpc;
@@ -49,6 +50,7 @@ use crate::bundle::{
     ClientCert, Duplicates, EventsConfig, FactsPolicy, Joined, Listener, ListenerLimits, PluginSet,
     Protocol, ProxyVersion, Suggest, Timeouts, UnixSocket, WhenStale,
 };
+use crate::decisions::Decisions;
 use crate::guards::Guard;
 use crate::metrics::{self, ApiMetrics, OperationMetrics};
 use crate::mirror::Mirror;
@@ -109,6 +111,8 @@ pub struct Snapshot {
     pub programs: bool,
     /// And how they write the fields of requests.
     pub header_orders: bool,
+    /// What decision points have said under this bundle, where an API asks one.
+    pub decisions: Option<Box<Decisions>>,
     /// What processes for plugins run.
     pub plugins: Option<PluginSet>,
     /// Those processes, where a gate runs some.
@@ -142,6 +146,7 @@ impl Snapshot {
             problem_base: String::new(),
             signer: None,
             credentials: Vec::new(),
+            decisions: None,
             unfit: Vec::new(),
             guards: Vec::new(),
             geo: Geo::default(),
@@ -185,6 +190,8 @@ pub struct CompiledApi {
     pub versions: Option<Box<Versions>>,
     /// What the upstream is told of the certificate that the client showed.
     pub client_cert: ClientCert,
+    /// Fields that a decision point alone may say: what clients send under these names is taken off.
+    pub stripped: Box<[HeaderName]>,
     /// Changes to every request of the API: credentials taken off.
     pub edits: Box<[Edit]>,
     /// Which of its steps changes its answers at last, where one does.
@@ -307,6 +314,15 @@ impl Step {
             _ => self.mode,
         }
     }
+
+    /// What an error of its own does at `now_ms`: where that lets in, a waiver that expired denies.
+    #[must_use]
+    pub fn on_error_at(&self, now_ms: u64) -> OnError {
+        match &self.waiver {
+            Some(waiver) if self.policy.authorizes() && !waiver.holds(now_ms) => OnError::Deny,
+            _ => self.on_error,
+        }
+    }
 }
 
 /// The name of the step between authentication and everything that costs.
@@ -355,6 +371,8 @@ pub enum Policy {
     Roles(Box<Roles>),
     /// What policies in Cedar say.
     Cedar(Box<Cedar>),
+    /// What a decision point says.
+    Decide(Box<Decide>),
     /// Whose it is.
     Objects(Box<Objects>),
     /// How much of it somebody asks for.
@@ -439,6 +457,7 @@ impl Policy {
             Self::Scopes(_) => scopes::NAME,
             Self::Roles(_) => roles::NAME,
             Self::Cedar(_) => cedar::NAME,
+            Self::Decide(_) => decide::NAME,
             Self::Objects(_) => objects::NAME,
             Self::Enumeration(_) => enumeration::NAME,
             Self::Users(_) => users::NAME,
@@ -481,6 +500,7 @@ impl Policy {
             Self::Limits(limits) => limits.names().map(str::to_owned).collect(),
             Self::Penalty(penalty) => vec![penalty.name().to_owned()],
             Self::Plugin(plugin) => vec![plugin.name().to_owned()],
+            Self::Decide(policy) => vec![policy.point().name().to_owned()],
             _ => Vec::new(),
         }
     }
@@ -517,6 +537,7 @@ impl Policy {
                 | Self::Scopes(_)
                 | Self::Roles(_)
                 | Self::Cedar(_)
+                | Self::Decide(_)
                 | Self::Objects(_)
                 | Self::Properties(_)
                 | Self::Minimise(_)

@@ -196,6 +196,11 @@ fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Questi
             .map(|said| said.extract())
             .transpose()?
             .flatten(),
+        decision: request
+            .get_item("decision")?
+            .map(|said| said.extract())
+            .transpose()?
+            .flatten(),
         body: request
             .get_item("body")?
             .map(|body| body.extract())

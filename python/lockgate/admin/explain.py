@@ -24,6 +24,7 @@ from lockgate.policies.session import session_cookie
 from lockgate.rehearsal.asked import NoListenerError, arrives_at, explanation, other_methods
 from lockgate.rehearsal.certificates import asks
 from lockgate.rehearsal.credentials import api_of, key_headers
+from lockgate.rehearsal.decisions import stated
 from lockgate.rehearsal.devices import USUAL
 from lockgate.rehearsal.devices import standing as standing_of
 
@@ -46,6 +47,7 @@ GROUNDS: Final = {
     "roles": ("role ",),
     "scopes": ("scope ", "scheme ", "the document"),
     "cedar": ("policy ",),
+    "decide": ("decision ",),
     "risk": ("risk ", *(f"{signal} " for signal in DEFAULTS)),
 }
 """How each policy's grounds begin: an event has those of all in one list."""
@@ -73,6 +75,8 @@ class Asked:
     """That of the client, PEM, with those that vouch for it behind."""
     device: Sequence[str] = USUAL
     """What the caller's device is taken for, in the words of `lockgate.rehearsal.devices`."""
+    decision: str | None = None
+    """What decision points are taken to say: `allow`, `deny`, or JSON."""
 
     @property
     def names_host(self) -> bool:
@@ -82,6 +86,12 @@ class Asked:
     def _device(self) -> str:
         try:
             return standing_of(self.device)
+        except ValueError as error:
+            raise UnreadableError(f"{error}.") from error
+
+    def _decision(self) -> str | None:
+        try:
+            return None if self.decision is None else stated(self.decision)
         except ValueError as error:
             raise UnreadableError(f"{error}.") from error
 
@@ -115,6 +125,7 @@ class Asked:
             "body": self.body,
             "certificate": self.certificate,
             "device": self._device(),
+            "decision": self._decision(),
         }
 
 

@@ -55,6 +55,15 @@ def explain(
             "some of `new,approved,changed,travel,revoked,4 at once`.",
         ),
     ] = None,
+    decision: Annotated[
+        str | None,
+        typer.Option(
+            "--decision",
+            metavar="WORD",
+            help="What decision points are taken to say where an API asks them: `allow`, `deny`, or JSON such as "
+            '`{"allow": true, "headers": {..}}`. Nobody is asked.',
+        ),
+    ] = None,
     peer: Annotated[
         str, typer.Option("--peer", metavar="ADDRESS", help="The address that the request comes from.")
     ] = "127.0.0.1",
@@ -97,7 +106,7 @@ def explain(
     folder = state_path(state, config=config)
     bundle: dict[str, Any] | None = None
     if request is not None:
-        said = (method, header, key, key_file, certificate, device, listener, body, body_raw)
+        said = (method, header, key, key_file, certificate, device, decision, listener, body, body_raw)
         if any(part is not None for part in said):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
@@ -120,6 +129,7 @@ def explain(
             body=content,
             certificate=_certificate(certificate) if certificate is not None else None,
             device=USUAL if device is None else device.split(","),
+            decision=decision,
         )
         explained, bundle = _offline(config, folder, asked)
         explained = completed(explained, bundle, content, asked.device)

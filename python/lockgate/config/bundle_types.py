@@ -571,6 +571,39 @@ class Credential(TypedDict):
     """`env:NAME` or `file:/path`: resolved in the gate's memory, never written to disk."""
 
 
+class DecideConfig(TypedDict):
+    """The room's config: one decision point of an API."""
+
+    upstream: str
+    """Name of the upstream that is asked."""
+    way: DecideWay
+    """How it is asked."""
+    deadline_ms: int
+    """From the question to the answer, milliseconds."""
+    cache_ms: int
+    """How long an answer is believed of the same question, milliseconds; 0 is not at all."""
+    headers: list[str]
+    """Fields of the request that it is shown; `*` is all but those with credentials."""
+    to_upstream: list[str]
+    """Fields of its answer that go to the API's upstream. What clients send under these names is taken off."""
+
+
+class DecideWayOpa(TypedDict):
+    """By OPA's data API."""
+
+    opa: dict[str, object]
+
+
+class DecideWayExtAuthz(TypedDict):
+    """By HTTP: a 2xx lets through, what else is answered refuses."""
+
+    ext_authz: dict[str, object]
+
+
+DecideWay = DecideWayOpa | DecideWayExtAuthz
+"""How a decision point is asked."""
+
+
 class DeviceConfig(TypedDict):
     """The room's config."""
 
@@ -1587,6 +1620,21 @@ class PlacedCors(TypedDict):
     """The policy's own part."""
 
 
+class PlacedDecide(TypedDict):
+    """A policy's config with what every policy has."""
+
+    mode: Mode
+    """Enforce, observe or off."""
+    on_error: OnError
+    """What an error of the policy itself does."""
+    waiver: Waiver | None
+    """Needed where authentication or authorization is not enforced."""
+    span: Span
+    """Where the configuration says it."""
+    config: DecideConfig
+    """The policy's own part."""
+
+
 class PlacedDevice(TypedDict):
     """A policy's config with what every policy has."""
 
@@ -2059,6 +2107,8 @@ class Policies(TypedDict):
     """What a caller is, and what that opens."""
     cedar: PlacedCedar | None
     """What policies in Cedar say."""
+    decide: list[PlacedDecide] | None
+    """Decision points elsewhere that are asked."""
     objects: PlacedObjects | None
     """Whose it is what is asked for."""
     enumeration: PlacedEnumeration | None

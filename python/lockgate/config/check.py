@@ -31,7 +31,7 @@ from lockgate.config.model_upstreams import Upstream
 from lockgate.config.placed import Placed
 from lockgate.config.references import References
 from lockgate.config.translate import slip_for
-from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Policy, Strict
+from lockgate.policies import Authentication, IpFilter, Lists, Mtls, Point, Policy, Strict
 from lockgate.scalars import NAME, shown
 
 WAIVER: Final = "{owner: NAME, reason: TEXT, until: YYYY-MM-DD}"
@@ -378,9 +378,18 @@ def _native_calls(document: Document, apis: list[EffectiveApi]) -> None:
 
 def _policy(document: Document, placed: Placed[Policy], lists: Lists) -> None:
     policy, path = placed.policy, placed.path
-    if isinstance(policy, Strict):
+    if isinstance(policy, Strict | Point):
         what = "authentication" if isinstance(policy, Authentication) else "authorization"
-        if policy.on_error == "allow":
+        if isinstance(policy, Point) and policy.on_error == "allow" and policy.waiver is None:
+            document.problems.add(
+                document.value_region(*path, "on_error"),
+                "fail-open-authorization",
+                f"whoever the decision point would refuse is let in while {shown(policy.upstream)} does not answer",
+                allowed="`on_error: deny`, or a waiver",
+                hint=f"add `waiver: {WAIVER}` beside it",
+                path=(*path, "on_error"),
+            )
+        if isinstance(policy, Strict) and policy.on_error == "allow":
             document.problems.add(
                 document.value_region(*path, "on_error"),
                 f"fail-open-{what}",

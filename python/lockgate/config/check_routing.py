@@ -28,6 +28,9 @@ def check_api(document: Document, path: Path, api: Api) -> None:
     if api.split is not None:
         _split(document, (*path, "split"), api.split)
     _mirror(document, path, api)
+    for point in api.authorize.decide.points if api.authorize is not None and api.authorize.decide is not None else ():
+        if not document.says("upstreams", point.upstream):
+            unknown_upstream(document, (*path, "authorize", "decide", point.key, "upstream"), point.upstream)
     for name, route in api.routes.items():
         _route(document, (*path, "routes", name), route)
 

@@ -369,6 +369,7 @@ class Compiler:
             "scopes": self._authorized(api, api.scopes, "scope"),
             "roles": self._authorized(api, api.roles, "role"),
             "cedar": self._cedar(api),
+            "decide": [self._placed(placed) for placed in api.decide],
             "objects": self._objects(api),
             "enumeration": self._enumeration(api),
             "users": self._users(api),

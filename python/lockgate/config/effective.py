@@ -30,6 +30,7 @@ from lockgate.policies import (
     Minimise,
     Objects,
     Plugin,
+    Point,
     Policy,
     Properties,
     Risk,
@@ -95,6 +96,7 @@ class EffectiveApi:
     scopes: Placed[Scopes] | None
     roles: Placed[Roles] | None
     cedar: Placed[Cedar] | None
+    decide: tuple[Placed[Point], ...]
     objects: Placed[Objects] | None
     enumeration: Placed[Enumeration] | None
     users: Placed[Users] | None
@@ -122,11 +124,12 @@ class EffectiveApi:
 
     @property
     def upstreams(self) -> Iterator[str]:
-        """Every upstream that its requests, or copies of them, may go to, as the bundle names them."""
+        """Every upstream that its requests, copies of them, or questions about them go to, as the bundle names them."""
         yield from self.goes_to
         for goes in (self.api, *self.api.routes.values()):
             if goes.mirror is not None:
                 yield goes.mirror.upstream
+        yield from (placed.policy.upstream for placed in self.decide)
 
     @property
     def goes_to(self) -> Iterator[str]:
@@ -159,6 +162,7 @@ class EffectiveApi:
             self.scopes,
             self.roles,
             self.cedar,
+            *self.decide,
             self.objects,
             self.enumeration,
             self.users,
@@ -255,6 +259,7 @@ def effective(document: Document, name: str, api: Api) -> EffectiveApi:
         scopes=_authorized(name, "scopes", api.authorize.scopes if api.authorize is not None else None),
         roles=_authorized(name, "roles", api.authorize.roles if api.authorize is not None else None),
         cedar=_authorized(name, "cedar", api.authorize.cedar if api.authorize is not None else None),
+        decide=tuple(_asked(name, api)),
         objects=_authorized(name, "objects", api.authorize.objects if api.authorize is not None else None),
         enumeration=_authorized(name, "enumeration", api.authorize.enumeration if api.authorize is not None else None),
         users=_authorized(name, "users", api.authorize.users if api.authorize is not None else None),
@@ -294,6 +299,13 @@ def _ways(name: str, api: Api) -> Iterator[Placed[Authentication]]:
 def _authorized(name: str, room: str, policy: P | None) -> Placed[P] | None:
     path: Path = ("apis", name, "authorize", room)
     return None if policy is None else Placed(policy, path, (*path, "waiver") if policy.waiver is not None else None)
+
+
+def _asked(name: str, api: Api) -> Iterator[Placed[Point]]:
+    said = api.authorize.decide if api.authorize is not None else None
+    for point in said.points if said is not None else ():
+        path: Path = ("apis", name, "authorize", "decide", point.key)
+        yield Placed(point, path, (*path, "waiver") if point.waiver is not None else None)
 
 
 def _through(document: Document, name: str, api: Api) -> Placed[Apps] | None:

@@ -17,6 +17,7 @@ from lockgate.policies import (
     USERS,
     Apps,
     Cedar,
+    Decide,
     Enumeration,
     Objects,
     PartText,
@@ -33,7 +34,7 @@ from lockgate.policies._openings import Opens
 from lockgate.scalars import Name, ShortForm, refusal, shown
 
 EVERYONE: Final = "authenticated"
-RULES: Final = ("allow", "scopes", "roles", "cedar")
+RULES: Final = ("allow", "scopes", "roles", "cedar", "decide")
 """What says who may call; the rest only takes away from that."""
 
 
@@ -71,6 +72,11 @@ class Authorize(Settings):
         default=None,
         description="Policies in Cedar, for attributes and relations: the files.",
         examples=["policies/orders.cedar", {"policies": ["policies/*.cedar"], "body": "64KiB"}],
+    )
+    decide: Decide | None = Field(
+        default=None,
+        description="Decision points elsewhere that say who may do what: OPA, or a server that Envoy or Traefik asks.",
+        examples=[{"opa": {"upstream": "opa", "path": "/v1/data/httpapi/allow"}}],
     )
     objects: Annotated[Objects | None, *OBJECTS] = Field(
         default=None,
@@ -145,7 +151,7 @@ def _long(value: object) -> object:
         raise refusal(
             "authorize-unknown",
             f"{shown(value)} says nothing of who may do what",
-            allowed="`authenticated`, or a mapping with `allow`, `scopes`, `roles`, `cedar`",
+            allowed="`authenticated`, or a mapping with `allow`, `scopes`, `roles`, `cedar`, `decide`",
         )
     return value
 

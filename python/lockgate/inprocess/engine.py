@@ -169,6 +169,11 @@ def _for_a_gate(api: Mapping[str, Any]) -> None:
             f"the API {api['name']!r} has a rule of `objects` that looks at answers (`response`), which a gate "
             "holds until it is known whose they are: run a gate before the application"
         )
+    if api["policies"].get("decide"):
+        raise ValueError(
+            f"the API {api['name']!r} asks a decision point (`decide`), which a gate does: run a gate before the "
+            "application"
+        )
     if api["policies"].get("minimise") is not None:
         raise ValueError(
             f"the API {api['name']!r} cuts fields out of answers (`minimise`), which a gate does before they go "

@@ -19,6 +19,7 @@ from lockgate.policies.body_limit import BodyLimit
 from lockgate.policies.cedar import CEDAR, Cedar
 from lockgate.policies.compress import Compress
 from lockgate.policies.cors import Cors
+from lockgate.policies.decide import Decide, Point
 from lockgate.policies.device import Device
 from lockgate.policies.enumeration import Enumeration
 from lockgate.policies.grpc import Grpc
@@ -65,6 +66,7 @@ __all__ = [
     "Cedar",
     "Compress",
     "Cors",
+    "Decide",
     "Device",
     "Enumeration",
     "Grpc",
@@ -86,6 +88,7 @@ __all__ = [
     "PartText",
     "Plugin",
     "PluginEntry",
+    "Point",
     "Policy",
     "Properties",
     "PropertyRule",

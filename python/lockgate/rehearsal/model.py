@@ -16,6 +16,7 @@ from lockgate.addresses import Host
 from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
 from lockgate.policies.mtls import Attribute
+from lockgate.rehearsal.decisions import DECISION, Decision
 from lockgate.rehearsal.devices import USUAL, contradiction, number_of
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
 
@@ -479,6 +480,12 @@ class Case(Settings):
         description="What the caller's device is taken for where the API asks (`device`): `confirmed` by its owner, or "
         "one or some of `new`, `approved`, `changed`, `travel`, `revoked`, and such as `4 at once`.",
         examples=[["new", "travel"]],
+    )
+    decision: Annotated[Decision | None, *DECISION] = Field(
+        default=None,
+        description="What decision points are taken to say where the API asks them (`decide`): `allow`, `deny`, or "
+        "more of it. Left out, such a request is refused as undecided (`decision-unstated`).",
+        examples=["allow", {"allow": False, "reason": "not yours"}],
     )
     signature: (
         Annotated[Signed, BeforeValidator(_made("signature", "{key: partner}")), ShortForm({"const": True})] | None

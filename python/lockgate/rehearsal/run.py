@@ -163,6 +163,7 @@ class Run:
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
         request["device"] = standing(one.case.device)
+        request["decision"] = one.case.decision.told() if one.case.decision is not None else None
         prover = self._carry(engine, one, key, request, tokens, now)
         told: Explanation = {}
         for number in range(one.case.repeat):
@@ -172,7 +173,7 @@ class Run:
             told = engine.evaluate({**request, "headers": [*request["headers"], *more]}, now_ms=at)
             if number == 0 or number == one.case.repeat - 1:
                 self.explained.append(told)
-        self._check_device(one.case, told)
+        self._check_elsewhere(one.case, told)
         return explanation(told, listener, request, other_methods(engine, self.bundle, request, told))
 
     def _carry(
@@ -245,11 +246,15 @@ class Run:
                 hint = f"; did you mean `{close[0]}`?" if close else ""
                 raise CaseError(f"the key opens `{name}`, but there is no such API{hint}", "key", "apis")
 
-    def _check_device(self, case: Case, told: Explanation) -> None:
+    def _check_elsewhere(self, case: Case, told: Explanation) -> None:
+        """Refuse what is stated of somebody whom the API does not ask."""
         api = api_of(self.bundle, told["route"]) if told["route"] is not None else None
         if "device" in case.model_fields_set and api is not None and api["policies"].get("device") is None:
             words = f"the API `{api['name']}` asks about no device: take this out, or say `device` there"
             raise CaseError(words, "device")
+        if case.decision is not None and api is not None and not api["policies"].get("decide"):
+            words = f"the API `{api['name']}` asks no decision point: take this out, or say `decide` in its `authorize`"
+            raise CaseError(words, "decision")
 
 
 def _bound(ways: Sequence[str], certificate: bytes | None) -> dict[str, str] | None:

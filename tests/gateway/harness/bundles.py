@@ -537,6 +537,7 @@ def api(
             "scopes": None,
             "roles": None,
             "cedar": None,
+            "decide": [],
             "objects": None,
             "risk": None,
             "enumeration": None,

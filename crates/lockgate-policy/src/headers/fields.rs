@@ -29,6 +29,38 @@ const OF_ANSWERS: &[&str] = &[
     "date",
 ];
 
+/// Beginnings of names by which servers of forward authentication say who calls; none says where from, or what for. The
+/// gate takes all of them off requests of clients.
+const OF_CALLERS: &[&str] = &[
+    "remote-",
+    "x-auth-request-",
+    "x-auth-user",
+    "x-authenticated",
+    "x-authentik-",
+    "x-consumer",
+    "x-email",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-user",
+    "x-groups",
+    "x-pomerium-",
+    "x-roles",
+    "x-user",
+    "x-vouch-",
+    "x-webauth-",
+];
+
+/// A name that says who calls, in the words of those who are asked elsewhere.
+pub(super) fn of_caller(text: &str, credentials: &[HeaderName]) -> Option<HeaderName> {
+    let name = HeaderName::try_from(text).ok()?;
+    let says = OF_CALLERS
+        .iter()
+        .any(|begin| name.as_str().starts_with(begin));
+    (says && reserved(name.as_str()) == Some(Reserved::Identity) && !credentials.contains(&name))
+        .then_some(name)
+}
+
 /// Why a name is refused: a code, and a message.
 pub(super) type Refused = (&'static str, String);
 

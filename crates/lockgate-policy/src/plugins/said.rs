@@ -138,6 +138,7 @@ fn denial(reason: &str, status: u16, detail: Option<&str>) -> Result<Denial, Str
     denial.own = Some(Box::new(Own {
         code: reason.into(),
         status: status.as_u16(),
+        body: None,
     }));
     match detail {
         Some(text) if text.chars().count() > MAX_DETAIL || text.chars().any(char::is_control) => {

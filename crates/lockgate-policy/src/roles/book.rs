@@ -150,6 +150,14 @@ impl Book {
         self.roles.iter().filter(has).map(|role| &*role.name)
     }
 
+    /// Names of all roles whose rights somebody has, those that are only included too.
+    pub fn all_of<'b>(&'b self, identity: &'b Identity) -> impl Iterator<Item = &'b str> {
+        let held = |number: &usize| self.held(*number, identity).is_some();
+        (0..self.roles.len())
+            .filter(held)
+            .map(|number| self.name(number))
+    }
+
     /// By which role somebody has the rights of this one, if by any.
     #[must_use]
     pub fn held(&self, number: usize, identity: &Identity) -> Option<&Grounds> {

@@ -465,6 +465,7 @@ mod certificates {
 }
 
 mod apps;
+mod decided;
 mod devices;
 mod entitled;
 mod opened;

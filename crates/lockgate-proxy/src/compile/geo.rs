@@ -29,7 +29,7 @@ pub(super) fn is_asked(steps: &[Step]) -> bool {
     steps.iter().any(|step| match &step.policy {
         Policy::IpFilter(policy) => policy.wants_place(),
         Policy::Headers(policy) => policy.tells_country() || policy.tells_network(),
-        Policy::Device(_) => true,
+        Policy::Device(_) | Policy::Decide(_) => true,
         Policy::Risk(policy) => policy.wants_place(),
         _ => false,
     })

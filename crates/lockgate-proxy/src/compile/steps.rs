@@ -10,6 +10,7 @@ use lockgate_policy::body_limit::BodyLimit;
 use lockgate_policy::cedar::Cedar;
 use lockgate_policy::compress::Compress;
 use lockgate_policy::cors::Cors;
+use lockgate_policy::decide::Decide;
 use lockgate_policy::device::Device;
 use lockgate_policy::enumeration::Enumeration;
 use lockgate_policy::grpc::Grpc;
@@ -89,6 +90,7 @@ pub(super) fn steps(
         roles,
         relations,
         apps,
+        upstreams,
     } = *given;
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -198,6 +200,17 @@ pub(super) fn steps(
                 .into_iter()
                 .for_each(|error| add("cedar".into(), placed.into(), Err(error))),
         }
+    }
+    for (place, placed) in api.policies.decide.iter().enumerate() {
+        let name = placed.config.upstream.as_str();
+        let upstream = upstreams.get(name).copied().ok_or_else(|| {
+            let message = format!("there is no upstream `{name}`");
+            ConfigError::new("no-upstream", "/upstream", message)
+        });
+        let policy = upstream
+            .and_then(|number| Decide::new(&placed.config, number, roles, (keys, credentials)));
+        let policy = policy.map(|policy| Policy::Decide(policy.into()));
+        add(format!("decide/{place}"), placed.into(), policy);
     }
     if let Some(placed) = &api.policies.objects {
         let policy = Objects::new(&placed.config, roles, relations);
@@ -329,7 +342,14 @@ impl Common<'_> {
             _ => None,
         };
         if let Some((what, open, unenforced)) = strict {
-            if self.on_error == OnError::Allow {
+            // Whoever asks elsewhere may have to go on without: somebody answers for it, until a day.
+            let asks = matches!(policy, Policy::Decide(_));
+            if self.on_error == OnError::Allow && asks && self.waiver.is_none() {
+                let message =
+                    "`on_error: allow` of `decide` wants `waiver: {owner, reason, until}`";
+                return Err(ConfigError::new(open, "/on_error", message));
+            }
+            if self.on_error == OnError::Allow && !asks {
                 let message = format!("{what} that fails must deny; take `on_error: allow` away");
                 return Err(ConfigError::new(open, "/on_error", message));
             }

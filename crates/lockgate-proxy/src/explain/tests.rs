@@ -17,6 +17,7 @@ fn question(method: &str, target: &str) -> Question {
         listener: None,
         certificate: None,
         device: None,
+        decision: None,
         body: None,
         now_ms: Some(NOW),
     }

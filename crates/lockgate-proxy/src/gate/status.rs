@@ -357,5 +357,6 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
     guards::write(tried.unwrap_or_default(), out);
     shared.introspections.write(out);
     shared.broker.write(out);
+    shared.metrics.decisions.write(out);
     shared.scans.counts.write(out);
 }

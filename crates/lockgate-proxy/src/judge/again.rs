@@ -31,6 +31,7 @@ const fn asked_again(policy: &Policy, again: Again) -> bool {
         | Policy::Device(_)
         | Policy::Risk(_)
         | Policy::Cedar(_)
+        | Policy::Decide(_)
         | Policy::Objects(_)
         | Policy::StepUp(_) => true,
         policy => policy.authenticates(),

@@ -34,7 +34,7 @@ pub(crate) static OF_BYTES: [HeaderName; 4] = [
 const fn entitles(step: &Step) -> bool {
     matches!(
         step.policy,
-        Policy::Scopes(_) | Policy::Roles(_) | Policy::Cedar(_)
+        Policy::Scopes(_) | Policy::Roles(_) | Policy::Cedar(_) | Policy::Decide(_)
     )
 }
 
@@ -89,7 +89,7 @@ impl Judging<'_, '_, '_> {
                 Policy::Scopes(policy) => policy.speaks_of(&view, demands),
                 Policy::Roles(policy) => policy.speaks_of(&view),
                 // What no policy permits is refused: it speaks of everything.
-                Policy::Cedar(_) => true,
+                Policy::Cedar(_) | Policy::Decide(_) => true,
                 _ => false,
             };
             let steps = || self.api().into_iter().flat_map(|api| &api.steps);

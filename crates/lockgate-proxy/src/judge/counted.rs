@@ -2,6 +2,7 @@
 //! has failed. And the stores that answer what policies want to know.
 
 use lockgate_policy::broker::Brought;
+use lockgate_policy::decide::{Heard as Decision, Silent as Silence, UNSTATED};
 use lockgate_policy::introspection::Heard;
 use lockgate_policy::limits::Asked;
 use lockgate_policy::plugins::Silent;
@@ -227,6 +228,11 @@ pub fn answer(stores: &Stores<'_>, stale: bool, need: Need, now_ms: u64) -> Answ
             Some((plugins, set)) => plugins.ask(set, *call),
             None => Err(Silent::failed("nothing runs plugins here")),
         }),
+        // Only a gate asks, and does so by itself.
+        Need::Decision(_) => Answers::Decision(Decision::Silent(Silence::new(
+            &UNSTATED,
+            "nobody asks here",
+        ))),
         // Whoever holds a body answers by itself.
         Need::Content(gather) => {
             let refused = Content::Refused(Denial::new(&POLICY_FAILED));

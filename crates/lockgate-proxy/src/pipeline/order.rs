@@ -195,6 +195,11 @@ pub const ORDER: &[Place] = &[
         "Its policies may look at all that is known by then, the device too; it costs more than scopes and roles, and so comes after them.",
     ),
     policy(
+        "decide",
+        "head",
+        "Whoever is asked over the network is told all that is known by then, and only of those whom nothing here refuses.",
+    ),
+    policy(
         "objects",
         "head, response",
         "Whose it is matters of what may be done at all. What the answer alone tells is judged before it is looked at otherwise.",

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use lockgate_policy::apps::AppsPolicy;
 use lockgate_policy::{
-    api_key, apps, basic, body_limit, cedar, cors, headers, introspection, ip_filter, jwt,
+    api_key, apps, basic, body_limit, cedar, cors, decide, headers, introspection, ip_filter, jwt,
     minimise, objects, properties, redirect, rewrite, roles, scopes, signature, waf, Denial,
     Digest, Fault, Grant, Identity, KeyRecord, Reason, ReasonRef, RequestView, Terms, Verdict,
 };
@@ -116,6 +116,8 @@ struct About {
     demands: Value,
     /// What programs were given.
     apps: Value,
+    /// Where decision points are.
+    upstreams: Value,
 }
 
 impl About {
@@ -133,6 +135,7 @@ impl About {
             roles: unplaced(document.get("roles").unwrap_or(&Value::Null)),
             demands: demands.collect(),
             apps: unplaced(document.get("apps").unwrap_or(&Value::Null)),
+            upstreams: unplaced(document.get("upstreams").unwrap_or(&Value::Null)),
         }
     }
 
@@ -142,6 +145,12 @@ impl About {
             apps::NAME => &self.apps,
             roles::NAME | cedar::NAME | objects::NAME | properties::NAME | minimise::NAME => {
                 &self.roles
+            }
+            decide::NAME => {
+                let mut all = self.upstreams.as_array().into_iter().flatten();
+                let asked = all.find(|one| one.get("name") == config.get("upstream"));
+                let targets = asked.and_then(|asked| asked.get("targets"));
+                &json!([targets, self.roles])
             }
             _ => return config.clone(),
         };
