@@ -111,7 +111,7 @@ pub const NAMES: &[&str] = &[
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {
-    let rooms: [&[ReasonRef]; 32] = [
+    let rooms: [&[ReasonRef]; 33] = [
         api_key::REASONS,
         apps::REASONS,
         basic::REASONS,
