@@ -1,12 +1,14 @@
 """A deliberately weak API, attacked as OWASP's API Security Top 10 (2023) says, without rules and with them.
 
 Its users and its orders are anybody's: it looks at no owner (API1), binds whatever it gets and answers with all it has
-(API3), and deletes for whoever asks (API5). The gate's rules are those of docs/guides/object-ownership.md.
+(API3), deletes for whoever asks (API5), and is there for robots as for people (API6). The gate's rules are those of
+docs/guides/object-ownership.md, and two caps.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ from gateway.harness.wire import Message, answer, request
 from policies.entitled import ISSUER, Entitled
 from support.tree import ROOT
 
+NUMBERS: Final = itertools.count()
+MOST_OF_ONE: Final = 5
+"""Users of one program in a day."""
 GUIDE: Final = (ROOT / "docs/guides/object-ownership.md").read_text(encoding="utf-8")
 JSON: Final = "Content-Type: application/json"
 CALLERS: Final[dict[str, dict[str, Any]]] = {
@@ -49,7 +54,7 @@ class Weak:
         }
         self.orders: dict[str, dict[str, Any]] = {
             number: {"id": number, "customer": name, "sum": 10, "margin": 3}
-            for number, name in (("1", "ann"), ("2", "bob"))
+            for number, name in (("1", "ann"), ("2", "bob"), *((str(number), "cyd") for number in range(3, 41)))
         }
 
     def __call__(self, asked: Message) -> bytes:
@@ -75,8 +80,9 @@ class Shop:
         self.weak = weak
         self.api = Entitled(gate, port, folder, said)
 
-    def send(self, who: str, method: str, target: str, body: object = None) -> Message:
-        bearer = f"Authorization: {self.api.tokens.bearer(2**31, **CALLERS[who])}"
+    def send(self, who: str, method: str, target: str, body: object = None, **claims: str) -> Message:
+        known = CALLERS.get(who, {"sub": who})
+        bearer = f"Authorization: {self.api.tokens.bearer(2**31, **known, **claims)}"
         sent = b"" if body is None else json.dumps(body).encode()
         with self.api.gate.client() as client:
             client.send(request(target, bearer, JSON, method=method, body=sent))
@@ -91,6 +97,12 @@ def behind(gate: Gate, folder: Path, *, guarded: bool) -> Iterator[Shop]:
         api = said["apis"]["shop"]
         api["authorize"] = "authenticated"
         del api["minimise"], said["roles"]
+    else:
+        authorize = said["apis"]["shop"]["authorize"]
+        authorize["enumeration"] = {"operations": ["getOrder"], "steps": 20}
+        authorize["users"] = {"by": "app", "distinct_per_day": MOST_OF_ONE}
+    # What was counted in one test is none of another's.
+    said["apis"][f"shop-{next(NUMBERS)}"] = said["apis"].pop("shop")
     weak = Weak()
     with AutoUpstream(weak) as upstream:
         yield Shop(gate, folder, said, weak, upstream.port)
@@ -202,3 +214,31 @@ def test_api5_after(who: str, after: Shop) -> None:
     refused = after.send(who, "DELETE", "/orders/1")
     assert (refused.status, refused.reason) == (403, "role-missing")
     assert "1" in after.weak.orders
+
+
+def walk(shop: Shop) -> Message:
+    """Somebody of the support, who may read any order, reads all of them."""
+    return [shop.send("support", "GET", f"/orders/{number}") for number in range(1, 41)][-1]
+
+
+def resell(shop: Shop) -> list[int]:
+    """A reseller's program, and all the accounts that it has made."""
+    buyers = [f"account-{number}" for number in range(12)]
+    return [shop.send(who, "PATCH", f"/users/{who}", {"name": who}, client_id="resale").status for who in buyers]
+
+
+def test_api6_before(before: Shop) -> None:
+    before.weak.users |= {f"account-{number}": {"id": f"account-{number}"} for number in range(12)}
+    assert walk(before).status == 200
+    assert resell(before) == [200] * 12
+
+
+def test_api6_after(after: Shop) -> None:
+    after.weak.users |= {f"account-{number}": {"id": f"account-{number}"} for number in range(12)}
+    stopped = walk(after)
+    assert (stopped.status, stopped.reason) == (429, "enumeration-walking")
+    assert resell(after) == [200] * MOST_OF_ONE + [429] * (12 - MOST_OF_ONE)
+    one_more = after.send("account-11", "PATCH", "/users/account-11", {"name": "x"}, client_id="resale")
+    assert one_more.reason == "users-a-day"
+    assert after.send("account-0", "PATCH", "/users/account-0", {"name": "x"}, client_id="resale").status == 200
+    assert after.send("ann", "PATCH", "/users/ann", {"name": "Anna"}, client_id="shop-frontend").status == 200
