@@ -1,5 +1,6 @@
 """The configuration that ``lockgate demo`` writes, and the ports that it takes."""
 
+import json
 import re
 import socket
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from pathlib import Path
 
 from lockgate.demo.authority import FOLDER
 
+PROGRAM = "crm-sync"
+SCOPES = ("orders:read", "orders:write", "customers:read")
+"""Of the program of somebody else's."""
 EXCEPTION_DAYS = 30
 """How long the open health check and the key of the demonstration last."""
 
@@ -28,8 +32,19 @@ upstreams:
   shop:
     targets: [http://127.0.0.1:{shop}]
 
+# A program of somebody else's, and what it was given. It uses less: `lockgate apps usage crm-sync`.
+apps:
+  {program}:
+    owner: sales@example.com
+    title: CRM Sync
+    purpose: copies orders to the sales team's CRM
+    tier: reviewed
+    clients: []                # it comes with a key
+    apis: [partners]
+    scopes: {scopes}
+
 apis:
-  # Everything in the shop wants a key ...
+  # Everything in the shop wants a key.
   shop:
     path: /
     upstream: shop
@@ -40,7 +55,22 @@ apis:
     # What looks like an attack is refused. Photos may be large: they are judged by their beginning.
     waf: {{rules: native, longer: begin}}
 
-  # ... but its health check, which tells nothing. Whoever opens an API says why, and for how long.
+  # Programs of others do no more than they were given, and no more than these scopes open.
+  partners:
+    path: /partners
+    strip_path: true
+    upstream: shop
+    authenticate:
+      - api_key: {{header: X-API-Key}}
+    authorize:
+      apps: required
+      scopes:
+        "orders:read": ["GET /partners/orders", "GET /partners/orders/{{order}}"]
+        "orders:write": ["POST /partners/orders"]
+        "customers:read": ["GET /partners/customers", "GET /partners/customers/{{customer}}"]
+    waf: {{rules: native}}
+
+  # But its health check, which tells nothing. Whoever opens an API says why, and for how long.
   health:
     path: {{exact: /healthz}}
     methods: [GET]
@@ -58,6 +88,7 @@ _SECURE = """\
     address: 127.0.0.1:{port}
     tls: {{certificate: {{chain: {chain}, key: {key}}}}}
 """
+_GIVEN = {"program": PROGRAM, "scopes": json.dumps(SCOPES)}
 _CHAIN, _KEY = f".lockgate/{FOLDER}/localhost.pem", f".lockgate/{FOLDER}/localhost.key"
 """From the configuration's folder."""
 
@@ -90,7 +121,7 @@ def write_config(folder: Path, *, gate: int, admin: int, shop: int, secure: int 
         )
     until = (datetime.now(UTC) + timedelta(days=EXCEPTION_DAYS)).date()
     also = "" if secure is None else _SECURE.format(port=secure, chain=_CHAIN, key=_KEY)
-    text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until, secure=also)
+    text = _TEMPLATE.format(mark=MARK, gate=gate, admin=admin, shop=shop, until=until, secure=also, **_GIVEN)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -103,6 +134,7 @@ def edited(folder: Path) -> bool:
     text = path.read_text(encoding="utf-8")
     fields = {"gate": r"\d+", "admin": r"\d+", "shop": r"\d+", "until": r"\d{4}-\d\d-\d\d", "mark": re.escape(MARK)}
     secure = _form(_SECURE, {"port": r"\d+", "chain": re.escape(_CHAIN), "key": re.escape(_KEY)})
+    fields |= {name: re.escape(value) for name, value in _GIVEN.items()}
     pattern = _form(_TEMPLATE, {**fields, "secure": f"({secure})?"})
     return _ours(text) and re.fullmatch(pattern, text) is None
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,8 @@ from lockgate.config import ConfigErrors
 from lockgate.demo.authority import DAYS, FOLDER, Files, local_authority
 from lockgate.demo.config import (
     EXCEPTION_DAYS,
+    PROGRAM,
+    SCOPES,
     Ports,
     choose_port,
     edited,
@@ -74,6 +76,7 @@ def run_demo(
             with _gate(place) as gate:
                 _wait_until_ready(place, gate, stop)
                 if not stop.is_set():
+                    _copy_orders(place)
                     echo(what_to_try(place, key, shop_port))
                 _wait_until_stopped(place, gate, stop, echo)
     except DemoError as failed:
@@ -110,6 +113,9 @@ What happened, how it is, and which keys there are:
   {command} logs {of_this}
   {command} status {of_this}
   {command} keys list {of_this}
+
+What a program of somebody else's was given, and what it uses of it (its key is another one):
+  {command} apps usage {of_this} {PROGRAM}
 
 An order's way to the door, as it happens:
   curl -N -H 'X-API-Key: {key}' {url}/orders/o-000001/events
@@ -215,6 +221,14 @@ def _gate(place: Place) -> Iterator[subprocess.Popen[bytes]]:
                     child.stdin.close()
 
 
+def _admin(place: Place, method: str, path: str, body: object = None) -> httpx.Response:
+    """What the admin API answers."""
+    state = StateFolder(place.state)
+    token = {"Authorization": f"Bearer {state.admin_token()}"}
+    url = f"http://{read_secret(state.admin_address_file)}{path}"
+    return httpx.request(method, url, json=body, headers=token, timeout=5)
+
+
 def _wait_until_ready(place: Place, gate: subprocess.Popen[bytes], stop: threading.Event) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not stop.is_set():
@@ -233,15 +247,25 @@ def _serves(place: Place) -> bool:
     if not state.is_held("control"):
         return False  # The address may be that of one that was killed, and the credential is for nobody else.
     try:
-        told = httpx.get(
-            f"http://{read_secret(state.admin_address_file)}/v1/status",
-            headers={"Authorization": f"Bearer {state.admin_token()}"},
-            timeout=1,
-        )
+        told = _admin(place, "GET", "/v1/status")
         gate = told.json()["gate"] if told.is_success else {}
     except (httpx.HTTPError, StateError):
         return False
     return bool(gate.get("bundle")) and gate.get("facts_behind") is False
+
+
+def _copy_orders(place: Place) -> None:
+    """What the program of somebody else's does, so that there is something to be told of it."""
+    until_ms = int((time.time() + EXCEPTION_DAYS * 86_400) * 1000)
+    new = {"name": PROGRAM, "owner": "sales@example.com", "app": PROGRAM, "apis": ["partners"]}
+    made = _admin(place, "POST", "/v1/keys", {**new, "scopes": list(SCOPES), "expires_ms": until_ms})
+    if not made.is_success:
+        return  # The configuration was changed, and has no such program any more.
+    key = made.json()["key"]
+    with httpx.Client(base_url=f"http://127.0.0.1:{place.gate}", headers={"X-API-Key": key}, timeout=5) as program:
+        for path in ("/partners/orders", "/partners/orders/o-000001"):
+            with suppress(httpx.HTTPError):
+                program.get(path)
 
 
 def _wait_until_stopped(

@@ -87,6 +87,20 @@ def test_the_explanation_that_it_shows_can_be_asked_for(demo: tuple[Process, str
     assert "lockgate.yaml" in explained.stdout, "it names the file that decides"
 
 
+def test_what_a_program_was_given_is_held_against_what_it_uses(demo: tuple[Process, str]) -> None:
+    _, printed = demo
+    words = shown(printed, r"apps usage")
+    command = [sys.executable, "-m", "lockgate", *words[words.index("apps") :]]
+
+    def told() -> str | None:
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+        return said if "1 of 3 used" in said else None
+
+    report = until(told, "the report of what the program uses")
+    assert "67 % of what it was given it did not use." in report
+    assert re.search(r"unused +orders:write +\(never, dangerous\)", report)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_it_stops_all_cleanly(processes: Processes, tmp_path: Path, number: signal.Signals) -> None:
     demo, printed = started(processes, tmp_path / "demo", "--port", "0", "--admin-port", "0")
