@@ -485,3 +485,14 @@ def test_credentials_that_cannot_be_read_are_refused(header: str, place: Place) 
         form = {"grant_type": "client_credentials"}
         got = client.post(f"{place.base}{PAGE}/token", data=form, headers=sent)
     assert (got.status_code, got.json()["error"]) == (401, "invalid_client")
+
+
+def test_issuer_and_program_are_taken_out_together(place: Place, crm: Program) -> None:
+    made = crm.tokens()
+    issuer = place.config["issuers"].pop("here")
+    apps, shop = place.config.pop("apps"), place.config["apis"].pop("shop")
+    place.reload()
+    place.config["issuers"]["here"], place.config["apps"], place.config["apis"]["shop"] = issuer, apps, shop
+    place.reload()
+    assert crm.renew(made["refresh_token"]).json()["error"] == "invalid_grant"
+    assert crm.use(made["access_token"]) == (401, "jwt-revoked")

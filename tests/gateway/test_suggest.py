@@ -15,6 +15,7 @@ from gateway.harness.gate import Gate
 from gateway.harness.upstream import AutoUpstream, Upstream
 from gateway.harness.wire import Message, answer, chunked, parse_head, request
 from policies.entitled import Entitled, document
+from support.waiting import until
 
 JSON = "Content-Type: application/json"
 ORDER = json.dumps({"id": 7, "customer": "ann", "team": "red", "sum": 1.5, "secret": "hush"}).encode()
@@ -104,6 +105,31 @@ def test_what_cannot_be_looked_at_goes_on_all_the_same(query: str, noting: Entit
     assert (got.status, event["looked"]) == (200, "request")
     assert set(event["noted_own"]) == {"path:customer claim:sub", "path:customer owner"}
     assert len(got.body) > 5
+
+
+def test_nobody_waits_for_one_that_comes_piece_by_piece(gate: Gate, tmp_path: Path) -> None:
+    whole = b'{"customer":"ann", "more": "' + b"x" * 400 + b'"}'
+    with Upstream() as upstream:
+        shop = Entitled(gate, upstream.port, tmp_path, configured(tmp_path, "100%"))
+        bearer = f"Authorization: {shop.tokens.bearer(2**31, sub='ann')}"
+        with gate.client() as client:
+            client.send(request("/customers/ann", bearer))
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(whole)}\r\n{JSON}\r\n\r\n".encode()
+            connection, _ = upstream.serve(head + whole[:10])
+            sent = iter(range(10, len(whole)))
+
+            def comes() -> bool:
+                at = next(sent, None)
+                assert at is not None, "all of it was sent, and nothing came"
+                connection.send(whole[at : at + 1])
+                return not client.silent()
+
+            until(comes, "what is there of the answer")
+            for at in sent:
+                connection.send(whole[at : at + 1])
+            got = client.message()
+        event = gate.event(got.id)
+    assert (got.body, event["looked"]) == (whole, "request")
 
 
 def test_nobody_waits_for_an_answer_that_goes_on(gate: Gate, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method};
-use lockgate_wire::headers::is_identity;
+use lockgate_wire::headers::{is_identity, look_alikes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -357,6 +357,11 @@ impl Decide {
                 let denial = Denial::new(&UNREADABLE).detail("its path can be taken for another");
                 Ok(Verdict::Deny(denial).into())
             }
+            // Some APIs read `X_Tenant` as `X-Tenant`, and would go by what nobody has judged.
+            Answers::None if self.has_look_alikes(view.headers) => {
+                let denial = Denial::new(&UNREADABLE).detail("one field can be taken for another");
+                Ok(Verdict::Deny(denial).into())
+            }
             Answers::None => {
                 let question = self
                     .question(view, around)
@@ -377,6 +382,11 @@ impl Decide {
                 Err(PolicyError::new(NAME, cause))
             }
         }
+    }
+
+    fn has_look_alikes(&self, headers: &HeaderMap) -> bool {
+        let mut shown = self.shown.iter().flatten();
+        shown.any(|name| look_alikes(headers, name).next().is_some())
     }
 
     fn obey(&self, said: &Said) -> Decided {

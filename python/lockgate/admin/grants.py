@@ -22,7 +22,7 @@ from lockgate.admin.clock import now_ms
 from lockgate.admin.journal import Journal
 from lockgate.admin.store import Store
 from lockgate.admin.store.models import App, AppGrant, AppToken
-from lockgate.admin.tokens import TokenRevocations
+from lockgate.admin.tokens import By, IssuerRules, TokenRevocations
 from lockgate.config.grants import GrantSetup
 from lockgate.identity.grant_store import Grant, Person, Program, Redeemed, Registered, RegistrationError, Wish
 from lockgate.identity.metadata import taken
@@ -100,15 +100,16 @@ class Grants:
         self.changed: Callable[[], None] = lambda: None
         """Called, in whatever thread, when there are facts that gates have to be told."""
         self._setups: Mapping[str, GrantSetup] = {}
+        self._past: dict[str, GrantSetup] = {}
+        """Issuers that there are, or were."""
         self._registering = threading.Lock()
         apps.on_gone = self._without
         tokens.on_subject = self._ended_elsewhere
 
     def follow(self, setups: Mapping[str, GrantSetup]) -> None:
         """Go by a configuration from now on. What was allowed by people, or to programs, that it has no more ends."""
+        self._past |= self._setups
         self._setups = setups
-        if not setups:
-            return
         programs = {app.id for app in self._apps.every()}
         query = select(AppGrant.issuer, AppGrant.id, AppGrant.app, AppGrant.iss).where(AppGrant.ended_ms.is_(None))
         with self._store.read() as session:
@@ -123,10 +124,15 @@ class Grants:
     def _without(self, program: str, own: bool) -> None:
         """A program is gone, or is another one from now on: nothing that it was given holds."""
         self.end_of(ACTOR, "there is no such program any more", app=program)
-        for name, setup in self._setups.items() if own else ():
+        if not own:
+            return
+        for issuer in (*self._setups,):
             # What it was given for itself.
-            until_ms = now_ms() + setup.access_ms + DAY_MS
-            self._tokens.revoke(ACTOR, issuer=name, by="client", value=program, until_ms=until_ms)
+            self._tell(ACTOR, issuer, "client", program)
+        with self._store.write() as session:
+            row = session.get(App, program)
+            if row is not None and row.source == "configuration":
+                row.secrets = []
 
     def _ended_elsewhere(self, iss: str, subject: str, before_ms: int | None) -> None:
         """All that a person has was ended by who knows them, or by an operator."""
@@ -289,16 +295,6 @@ class Grants:
 
     def end(self, actor: str, issuer: str, grant: str, reason: str) -> bool:
         """End one everywhere; whether it was there."""
-        setup = self._setups.get(issuer)
-        with self._store.read() as session:
-            row = session.get(AppGrant, grant)
-            if row is None or row.issuer != issuer:
-                return False
-            has_tokens = row.ended_ms is None and row.used_ms is not None
-        if setup is not None and has_tokens:
-            # First, so that what fails in between can be done again. No token of it is good for longer.
-            until_ms = now_ms() + setup.access_ms + DAY_MS
-            self._tokens.revoke(actor, issuer=issuer, by="session", value=grant, until_ms=until_ms, reason=reason)
         with self._store.write() as session:
             row = session.get(AppGrant, grant)
             if row is None or row.issuer != issuer:
@@ -306,10 +302,29 @@ class Grants:
             if row.ended_ms is not None:
                 return True
             app = row.app
+            has_tokens = row.used_ms is not None
             row.ended_ms, row.ended_reason = now_ms(), reason
             self._journal.audit(actor, "grant.end", grant, {"app": app, "reason": reason})
+        try:
+            if has_tokens:
+                self._tell(actor, issuer, "session", grant, reason)
+        except BaseException:
+            # So that it can be done again.
+            with self._store.write() as session:
+                session.execute(update(AppGrant).where(AppGrant.id == grant).values(ended_ms=None, ended_reason=None))
+            raise
         self.changed()
         return True
+
+    def _tell(self, actor: str, issuer: str, by: By, value: str, reason: str | None = None) -> None:
+        """Have gates refuse tokens of an issuer, also of one that the configuration has no more."""
+        setup = self._setups.get(issuer) or self._past.get(issuer)
+        if setup is None:
+            return  # There was none since this process began, and no token is good for longer than an hour.
+        known = IssuerRules(setup.name, setup.issuer, None)
+        # No token of it is good for longer.
+        until_ms = now_ms() + setup.access_ms + DAY_MS
+        self._tokens.revoke(actor, issuer=issuer, by=by, value=value, until_ms=until_ms, reason=reason, known=known)
 
     def end_by_token(self, issuer: str, program: str, refresh: str | None, grant: str | None) -> None:
         """End what a program gives back (RFC 7009), if it is its own."""
@@ -321,10 +336,9 @@ class Grants:
         if own and grant is not None:
             self.end(program, issuer, grant, "given back by the program")
 
-    def end_token(self, issuer: str, program: str, token: str, until_s: int) -> None:
+    def end_token(self, issuer: str, program: str, token: str) -> None:
         """End one access token that a program was given for itself, by its `jti`."""
-        until_ms = until_s * 1000 + DAY_MS
-        self._tokens.revoke(program, issuer=issuer, by="token", value=token, until_ms=until_ms)
+        self._tell(program, issuer, "token", token)
 
     def end_of(self, actor: str, reason: str, *, app: str | None = None, person: tuple[str, str] | None = None) -> int:
         """End all that a program, or a person, has; how many that were."""

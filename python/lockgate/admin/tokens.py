@@ -120,13 +120,15 @@ class TokenRevocations:
         before_ms: int | None = None,
         until_ms: int | None = None,
         reason: str | None = None,
+        known: IssuerRules | None = None,
     ) -> Revocation:
         """Revoke tokens; gates know it within milliseconds of this returning.
 
         `issuer` is a name of the configuration, or what tokens' `iss` says. Without `before_ms` what was issued until
         now is meant, or whenever where a single token or a session is. Revoking the same again moves `before_ms` on.
+        With `known` it need be none of the configuration's any more.
         """
-        rules = self.issuer(issuer)
+        rules = known or self.issuer(issuer)
         wanted = _wanted(rules, {"by": by, "value": value, "before_ms": before_ms, "until_ms": until_ms})
         with self._store.write() as session:
             row = _put(session, {**wanted, "reason": reason})

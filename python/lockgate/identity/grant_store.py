@@ -119,7 +119,7 @@ class GrantStore(Protocol):
     def end_by_token(self, issuer: str, program: str, refresh: str | None, grant: str | None) -> None:
         """End what a program gives back (RFC 7009), if it is its own."""
 
-    def end_token(self, issuer: str, program: str, token: str, until_s: int) -> None:
+    def end_token(self, issuer: str, program: str, token: str) -> None:
         """End one access token that a program was given for itself, by its `jti`."""
 
     def may_register(self, issuer: str, token: str | None) -> bool:

@@ -274,7 +274,7 @@ class GiveBack(RevocationEndpoint):
         elif "sid" in said:
             server.store.end_by_token(name, own, None, str(said["sid"]))
         elif said.get("client_id") == own and int(said["exp"]) > server.now():
-            server.store.end_token(name, own, str(said["jti"]), int(said["exp"]))
+            server.store.end_token(name, own, str(said["jti"]))
 
 
 class Server(AuthorizationServer):

@@ -125,7 +125,7 @@ def test_a_program_that_the_configuration_names_no_more_is_nobody(place: Place) 
     with pytest.raises(AppNotFoundError):
         place.apps.start("me", "crm")
     place.named({"crm": CRM})
-    assert place.grants.is_secret("crm", secret), "it was but away"
+    assert not place.grants.is_secret("crm", secret), "another of its name is another"
 
 
 def test_another_program_of_that_name_has_nothing_of_it(place: Place) -> None:
@@ -319,3 +319,17 @@ def test_what_would_pass_for_something_else_is_not_taken(more: dict[str, Any], p
     with pytest.raises(RegistrationError):
         place.grants.register("here", metadata(**more), None)
     assert [app.id for app in place.apps.every()] == ["crm"]
+
+
+def test_issuer_and_program_go_together(place: Place, clock: Clock) -> None:
+    grant, refresh = place.let_in()
+    with place.store.write() as session:
+        bundle = session.query(Bundle).one()
+        bundle.text = json.dumps({"apis": [], "issuers": []})
+    place.named({})
+    place.grants.follow({})
+    assert place.ended(grant) == "there is no such program any more"
+    assert {("session", grant), ("client", "crm")} <= set(place.revoked())
+    place.named({"crm": CRM})
+    place.grants.follow({"here": SETUP})
+    assert place.renew(refresh) is None

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use lockgate_wire::headers::is_identity;
+use lockgate_wire::headers::{is_identity, remove_hop_by_hop};
 use lockgate_wire::query;
 use serde_json::{json, Map, Value};
 
@@ -31,6 +31,13 @@ impl Decide {
         view: &RequestView<'_>,
         around: &Around<'_>,
     ) -> Result<Question, Silent> {
+        // What a client's `Connection` names, the API does not get: nothing goes by it.
+        let mut fields = view.headers.clone();
+        remove_hop_by_hop(&mut fields);
+        let view = &RequestView {
+            headers: &fields,
+            ..*view
+        };
         let (method, target, headers, body) = match &self.point.way {
             Asked::Opa(path) => {
                 let json = HeaderValue::from_static("application/json");
@@ -136,7 +143,7 @@ impl Decide {
         // Clients write what they like of who calls and from where: whoever decides must not hear it.
         let forged = is_identity(&name.as_str().replace('_', "-"));
         let withheld = forged || self.withheld.contains(name);
-        named && !withheld && !value.as_bytes().starts_with(OWN_KEY)
+        named && !withheld && !has_own_key(value.as_bytes())
     }
 
     /// The fields of a question by HTTP: those that are named, and what the request was.
@@ -173,9 +180,23 @@ impl Decide {
     }
 }
 
-/// Fields that say how a message is sent, or to whom.
+/// Whether one of the gate's own keys may stand somewhere in a value.
+fn has_own_key(value: &[u8]) -> bool {
+    let mut places = (0..value.len()).filter(|at| value[*at..].starts_with(OWN_KEY));
+    places.any(|at| at == 0 || !value[at - 1].is_ascii_alphanumeric())
+}
+
+/// Fields that say how a message is sent, or to whom, or which form of an answer is wanted: that
+/// of the API's is not that of the decision point's.
 fn is_of_message(name: &HeaderName) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 19] = [
+        "accept-encoding",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "range",
         "connection",
         "content-encoding",
         "content-length",

@@ -186,6 +186,39 @@ fn fields_are_shown_that_are_named() {
 }
 
 #[test]
+fn nothing_goes_by_a_field_that_the_api_does_not_get_or_takes_for_another() {
+    let policy = compiled(&Config {
+        headers: vec!["X-Tenant".into()],
+        ..opa()
+    });
+    let shown = |lines: &[(&'static str, &'static str)]| {
+        let headers = fields(lines);
+        let view = view(&Method::GET, "/orders", &headers);
+        let decided = policy.decide(&view, &around(None), &Answers::None).unwrap();
+        match decided.verdict {
+            Verdict::Need(Need::Decision(question)) => Ok(input(&question)["headers"].take()),
+            Verdict::Deny(denial) => Err(denial.reason.code),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        shown(&[("x-tenant", "acme")]),
+        Ok(json!({"x-tenant": "acme"}))
+    );
+    let named = [("x-tenant", "acme"), ("connection", "close, X-Tenant")];
+    assert_eq!(shown(&named), Ok(json!({})));
+    let twice = [("x-tenant", "acme"), ("x_tenant", "evil")];
+    assert_eq!(shown(&twice), Err(UNREADABLE.code));
+    for held in ["lg_live_x", "Bearer lg_live_x", "a=b; k=lg_live_x"] {
+        assert_eq!(shown(&[("x-tenant", held)]), Ok(json!({})), "{held}");
+    }
+    assert_eq!(
+        shown(&[("x-tenant", "orlg_x")]),
+        Ok(json!({"x-tenant": "orlg_x"}))
+    );
+}
+
+#[test]
 fn the_same_is_known_again_and_nothing_else() {
     let none = HeaderMap::new();
     let (ada, bob) = (who("ada"), who("bob"));

@@ -13,6 +13,9 @@ use crate::{ConfigError, Identity};
 
 /// Most relations that one rule goes through. Person, team, account, tenant are three steps apart.
 pub const MAX_STEPS: usize = 4;
+/// Most pairs that one caller is led along in each step: a millisecond or two of a worker's time.
+pub const MAX_WALKED: usize = 10_000;
+
 /// Most pairs of all relations together: some 20 MiB.
 pub const MAX_PAIRS: usize = 200_000;
 
@@ -97,17 +100,26 @@ impl Way {
             return HashSet::new();
         };
         let texts = from.iter().filter_map(text);
-        let mut reached: HashSet<&str> = texts
-            .filter_map(|text| first.get(&*text))
-            .flatten()
-            .map(|to| &**to)
-            .collect();
+        let begun = texts.filter_map(|text| first.get(&*text)).flatten();
+        let mut reached = some(begun.map(|to| &**to));
         for table in rest {
             let next = reached.iter().filter_map(|one| table.get(*one)).flatten();
-            reached = next.map(|to| &**to).collect();
+            reached = some(next.map(|to| &**to));
         }
         reached
     }
+}
+
+/// All of them; none where they are too many, for then nobody can tell in time whose something is.
+fn some<'t>(all: impl Iterator<Item = &'t str>) -> HashSet<&'t str> {
+    let mut found = HashSet::new();
+    for (number, one) in all.enumerate() {
+        if number >= MAX_WALKED {
+            return HashSet::new();
+        }
+        found.insert(one);
+    }
+    found
 }
 
 /// What a claim is called in a relation: a text, or a whole number as it is written.

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::{json, Value};
 
+use super::relations::MAX_WALKED;
 use super::*;
 use crate::only::Only;
 use crate::roles::{Role, Who};
@@ -575,6 +576,26 @@ fn relations_are_bounded_and_each_has_a_name() {
         Relations::new(&over).unwrap_err().code,
         "relations-too-large"
     );
+}
+
+#[test]
+fn who_is_led_too_far_has_nothing() {
+    let ann = ann();
+    let names: Vec<String> = (0..=MAX_WALKED)
+        .map(|number| format!("t{number}"))
+        .collect();
+    let of = |count: usize| {
+        names[..count]
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+    };
+    for (count, holds) in [(MAX_WALKED, true), (MAX_WALKED + 1, false)] {
+        let relations = Relations::new(&[relation("teams", &[("ann", &of(count))])]).unwrap();
+        let way = relations.way(&["teams".to_owned()]).unwrap();
+        let reached = way.leads_to(&Known::Owner, &ann);
+        assert_eq!(reached.contains("t7"), holds);
+    }
 }
 
 #[test]

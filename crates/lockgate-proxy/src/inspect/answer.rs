@@ -129,7 +129,7 @@ async fn look_at_body(
         return Ok(Ok(()));
     }
     let pause_ms = (open && !packed).then_some(PAUSE_MS);
-    let (mut bytes, goes_on) = match gather(exchange, link, look, pause_ms).await? {
+    let (mut bytes, goes_on) = match gather(exchange, link, look, (pause_ms, None)).await? {
         Ok(gathered) => gathered,
         Err(denial) => return Ok(Err(denial)),
     };
@@ -148,12 +148,12 @@ async fn look_at_body(
 }
 
 /// Reads as much of a body as is looked at, and puts it back; and whether it
-/// paused before that.
+/// paused before that, or had not come by then.
 pub(super) async fn gather(
     exchange: &Exchange,
     link: &mut Link,
     look: &Look,
-    pause_ms: Option<u64>,
+    (pause_ms, until_ms): (Option<u64>, Option<u64>),
 ) -> Result<Result<(Vec<u8>, bool), Denial>, Denial> {
     let mut beginning = match Beginning::new(exchange, look) {
         Ok(beginning) => beginning,
@@ -162,6 +162,13 @@ pub(super) async fn gather(
     let mut frames = Vec::new();
     let mut said = Ok(false);
     while !beginning.is_enough() {
+        let now_ms = exchange.worker().clock.coarse_ms();
+        let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(now_ms));
+        if left_ms == Some(0) {
+            said = Ok(true);
+            break;
+        }
+        let pause_ms = pause_ms.into_iter().chain(left_ms).min();
         let frame = match next_of_answer(exchange, link, pause_ms).await? {
             Next::Frame(frame) => frame,
             Next::Pause => {

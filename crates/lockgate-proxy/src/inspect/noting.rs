@@ -62,9 +62,9 @@ pub async fn note_answer(
         Some((look, charge?))
     });
     if let Some((look, _charge)) = held {
-        // What tells no length may go on for ever, a piece at a time: nobody waits for that.
-        let open = link.left().is_none() && look.codings.is_empty();
-        let read = gather(exchange, link, &look, open.then_some(PAUSE_MS)).await?;
+        // It may come a piece at a time, and for ever: nobody waits longer than that for it.
+        let until_ms = exchange.worker().clock.coarse_ms() + PAUSE_MS;
+        let read = gather(exchange, link, &look, (None, Some(until_ms))).await?;
         let whole = read.ok().filter(|(_, paused)| !paused);
         let document =
             whole.and_then(|(bytes, _)| parse(&bytes).ok().filter(|_| bytes.len() as u64 <= most));

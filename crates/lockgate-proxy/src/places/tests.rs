@@ -126,7 +126,7 @@ fn nobody_comes_in_who_cannot_be_counted() {
         what(places.take(&of(3, 1), false, NOON_MS)),
         Some(Many::Crowded)
     );
-    for user in 2..6 {
+    for user in 2..7 {
         assert_eq!(places.take(&of(1, user), false, NOON_MS), None);
     }
     assert_eq!(

@@ -238,7 +238,7 @@ fn decoded(record: &AccessRecord<'_>) -> Exchange {
 
 #[test]
 fn the_hand_written_form_reads_as_the_derived_one() {
-    let many = |text: &str| vec![text.repeat(40); MAX_TOLD];
+    let many = |text: &str| vec![text.repeat(MAX_TOLD_BYTES / text.len()); MAX_TOLD];
     let noted = Noted {
         own: many("path:id "),
         partly: many("response:/*/by "),
