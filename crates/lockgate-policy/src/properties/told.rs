@@ -10,9 +10,6 @@ use crate::Denial;
 /// Most pointers that are told; more is no help.
 const MOST: usize = 5;
 
-/// Most of each that is kept, bytes: senders choose how long one is, and how many there are.
-const LENGTH: usize = 256;
-
 /// Names by which JavaScript reaches what all objects have (CVE-2019-10744, CVE-2018-3721).
 const PROTOTYPE: &str = "__proto__";
 const CONSTRUCTOR: [&str; 2] = ["constructor", "prototype"];
@@ -74,18 +71,21 @@ impl<'r> Told<'r> {
             _ => false,
         };
         if !stays {
-            self.note(at, holders_of(at));
+            self.note(at, |rule| {
+                rule.fields().holders(at.iter().map(String::as_str))
+            });
         }
     }
 
     /// Judges what steps lead to, of which all is set.
     pub fn whole(&mut self, steps: &[String]) {
         let all = || steps.iter().map(String::as_str);
-        let holders = self.rule.fields().holders(all());
-        self.poison |= is_poison(all());
         if is_poison(all()) {
-            self.note(steps, |_| 0);
-        } else if holders & self.held == 0 {
+            self.poison = true;
+            return self.note(steps, |_| 0);
+        }
+        let holders = self.rule.fields().holders(all());
+        if holders & self.held == 0 {
             self.note(steps, |_| holders);
         }
     }
@@ -163,32 +163,10 @@ impl<'r> Told<'r> {
     }
 }
 
-fn holders_of(steps: &[String]) -> impl FnOnce(&Rule) -> Holders + '_ {
-    |rule| rule.fields().holders(steps.iter().map(String::as_str))
-}
-
-/// The pointer that leads there, as far as it is kept.
+/// The pointer that leads there.
 fn pointer(steps: &[String]) -> String {
-    let mut made = String::new();
-    for step in steps {
-        made.push('/');
-        for letter in step.chars() {
-            if made.len() >= LENGTH {
-                made.push('…');
-                return made;
-            }
-            match letter {
-                '~' => made.push_str("~0"),
-                '/' => made.push_str("~1"),
-                letter => made.push(letter),
-            }
-        }
-        if made.len() >= LENGTH {
-            made.push('…');
-            return made;
-        }
-    }
-    made
+    let escaped = |step: &String| format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+    steps.iter().map(escaped).collect()
 }
 
 /// Whether steps end in a name by which JavaScript reaches what all objects have.
