@@ -91,6 +91,17 @@ def test_a_token_does_no_more_than_its_program_was_given(claim: str, shop: Entit
     assert shop.gate.event(refused.id)["grounds"] == grounds
 
 
+@pytest.mark.parametrize("claim", ["client_id", "azp", "cid", "appid"])
+def test_a_name_that_is_too_long_hides_no_program(claim: str, shop: Entitled) -> None:
+    refused = shop.token("GET", "/orders", **{"scope": "orders:read", claim: "x" * 257})
+    assert (refused.status, refused.reason) == (401, "jwt-claims")
+
+
+@pytest.mark.parametrize("claim", ["cid", "appid"])
+def test_what_no_standard_calls_a_program_may_be_anything_else(claim: str, shop: Entitled) -> None:
+    assert shop.token("GET", "/orders", **{"scope": "orders:read", claim: 7}).status == 200
+
+
 def test_what_it_did_is_written_under_its_name(gate: Gate, auto: AutoUpstream, tmp_path: Path) -> None:
     own = {**CRM, "clients": [{"issuer": "company", "client": "0oa1f2"}]}
     shop = Entitled(gate, auto.port, tmp_path, document(AUTHORIZE, apps={"crm": own}))

@@ -10,10 +10,15 @@ use super::reasons::{AUDIENCE, CLAIMS, EARLY, EXPIRED, ISSUER, TOO_OLD};
 use super::refusal::{quoted, refuse};
 use crate::{Denial, Identity};
 
-/// Longest `sub`, `client_id` and `azp`, bytes: they are counted by and written down.
+/// Longest `sub`, and name of a program, bytes: they are counted by and written down.
 const NAME_BYTES: usize = 256;
-/// Claims that name a program, the first that there is.
-const PROGRAM: [&str; 4] = ["client_id", "azp", "cid", "appid"];
+/// Claims that name a program, the first that there is; and whether a standard says so.
+const PROGRAM: [(&str, bool); 4] = [
+    ("client_id", true),
+    ("azp", true),
+    ("cid", false),
+    ("appid", false),
+];
 /// Entries of `aud` that are looked at.
 const AUDIENCES: usize = 64;
 /// The last second that is believed to be one: 2^53, beyond which a number is not exact.
@@ -60,8 +65,12 @@ pub fn check(
     if name(claims, "sub")?.is_none() && demands.complete {
         return Err(refuse(&CLAIMS, "`sub` is missing"));
     }
-    name(claims, "client_id")?;
-    name(claims, "azp")?;
+    for (claim, standard) in PROGRAM {
+        // The others are texts where they name a program; elsewhere they may be anything.
+        if standard || claims.get(claim).is_some_and(Value::is_string) {
+            name(claims, claim)?;
+        }
+    }
     for wanted in demands.require {
         if claims.get(wanted).is_none_or(Value::is_null) {
             return Err(refuse(&CLAIMS, format!("`{}` is missing", quoted(wanted))));
@@ -73,10 +82,9 @@ pub fn check(
 /// What the program is called that a token was given to: in the standards' words (RFC 9068 section 2.2; OpenID
 /// Connect Core section 2), else in those of Okta and of Microsoft's first version.
 pub fn program(claims: &Map<String, Value>) -> Option<&str> {
-    let mut named = PROGRAM
+    PROGRAM
         .iter()
-        .filter_map(|name| claims.get(*name)?.as_str());
-    named.find(|name| name.len() <= NAME_BYTES)
+        .find_map(|(claim, _)| claims.get(*claim)?.as_str())
 }
 
 /// Who calls, by claims that have been checked.
