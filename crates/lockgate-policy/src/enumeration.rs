@@ -208,20 +208,23 @@ impl Enumeration {
         if view.operation.is_none() {
             object.part(path.as_bytes());
         }
-        let numbered = |at: &usize| number(parts[*at].1).is_some();
-        let last = (0..parts.len()).rev().find(numbered);
-        let first = (0..parts.len())
-            .find(numbered)
-            .filter(|at| Some(*at) != last);
-        let at_last = last.map(|at| self.walked(view, &path, &parts, at));
+        let found = parts.iter().enumerate();
+        let mut found = found.filter_map(|(at, (_, value))| Some((at, number(value)?)));
+        let (first, last) = (found.next(), found.last());
+        let (first, last) = if last.is_some() {
+            (first, last)
+        } else {
+            (None, first)
+        };
+        let at_last = last.map(|(at, one)| self.walked(view, &path, &parts, (at, one)));
         // What stands behind it may be another each time, and says nothing of where one walks.
-        let before = before_number(&path);
-        let at_first = first.map(|at| self.walked(view, before, &parts[..=at], at));
+        let at_first = first
+            .map(|(at, one)| self.walked(view, before_number(&path), &parts[..=at], (at, one)));
         Some(Sighting {
             key: self.key(view, asked),
             chosen: asked.identity.is_none(),
             object: short(object),
-            numbers: [at_last.flatten(), at_first.flatten()],
+            numbers: [at_last, at_first],
             bounds: self.bounds,
         })
     }
@@ -232,9 +235,8 @@ impl Enumeration {
         view: &RequestView<'_>,
         path: &str,
         parts: &[(&str, &str)],
-        at: usize,
-    ) -> Option<(u32, u64)> {
-        let (walking, around) = number(parts[at].1)?;
+        (at, (walking, around)): (usize, Number),
+    ) -> (u32, u64) {
         let mut place = self.begin(view, b"place");
         for (number, (name, value)) in parts.iter().enumerate() {
             place.part(name.as_bytes());
@@ -251,7 +253,7 @@ impl Enumeration {
             let fixed = fixed.filter(|one| !one.bytes().any(|byte| byte.is_ascii_digit()));
             fixed.for_each(|one| place.part(one.as_bytes()));
         }
-        Some((short(place), walking))
+        (short(place), walking)
     }
 
     fn begin(&self, view: &RequestView<'_>, kind: &[u8]) -> Sip {
@@ -303,11 +305,14 @@ fn before_number(path: &str) -> &str {
     path
 }
 
+/// A number, and what stands around it.
+type Number = (u64, [String; 2]);
+
 /// The number in a text that somebody could walk by, and what stands around it where that says where one walks.
 ///
 /// Many servers read the number that a text begins with and take no notice of the rest, nor of blanks, a plus and
 /// zeros before it: these are ways of spelling it. A text with more numbers, or a long rest, is no number but a name.
-fn number(text: &str) -> Option<(u64, [String; 2])> {
+fn number(text: &str) -> Option<Number> {
     let text = query::decoded(text);
     let text = text.trim_matches(|one: char| one.is_whitespace() || one == '+');
     let is_digit = |one: char| one.is_ascii_digit();
