@@ -191,8 +191,10 @@ class AppUses:
     def expire(self) -> None:
         """Take back scopes that registered programs were given and have not used for long enough."""
         setup = self._apps.setup
+        if setup is None:
+            return
         unseen = self.unseen()
-        if setup is None or unseen.everything:
+        if unseen.everything:
             return
         before = now_ms() - int(setup["unused_ms"])
         with self._store.read() as session:
