@@ -275,7 +275,7 @@ def of_event(event: dict[str, Any], bundle: str | None, faults: Sequence[str] = 
 def _grounds(policy: str, event: dict[str, Any]) -> list[str]:
     """What entitled the caller, as one of the policies says it."""
     words = GROUNDS.get(policy, ())
-    return [ground for ground in event.get("grounds", ()) if ground.startswith(words)] if words else []
+    return [ground for ground in event.get("grounds") or () if ground.startswith(words)] if words else []
 
 
 def _asked_upstream(event: dict[str, Any]) -> dict[str, Any]:

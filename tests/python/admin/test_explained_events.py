@@ -21,5 +21,8 @@ def test_each_policy_has_its_own_grounds() -> None:
     }
     told = {step["policy"]: step["grounds"] for step in of_event(event, None)["steps"]}
     assert told == {"authorize": [], "scopes": ["scope orders:read"], "roles": ["role support"]}
+    # What events have nothing of is there as null.
+    event["grounds"] = None
+    assert [step["grounds"] for step in of_event(event, None)["steps"]] == [[], [], []]
     del event["grounds"]
     assert [step["grounds"] for step in of_event(event, None)["steps"]] == [[], [], []]
