@@ -210,7 +210,7 @@ impl Enumeration {
         }
         let found = parts.iter().enumerate();
         let mut found = found.filter_map(|(at, (_, value))| Some((at, number(value)?)));
-        let (first, last) = (found.next(), found.last());
+        let (first, last) = (found.next(), found.next_back());
         let (first, last) = if last.is_some() {
             (first, last)
         } else {
