@@ -33,6 +33,7 @@ _SIZE_UNITS: Final = {
     "TIB": 2**40,
 }
 _DURATION_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNIT_WORDS: Final = {"s": "seconds", "ms": "milliseconds", "m": "minutes", "h": "hours", "d": "days"}
 _SIZE: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,3}))? ?([A-Za-z]{0,3})")
 _DURATION: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,3}))? ?([A-Za-z]{1,2})")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -128,8 +129,8 @@ def parse_size(value: object) -> int:
     return _scaled(found[1], found[2], unit)
 
 
-def parse_duration(value: object) -> int:
-    """Milliseconds, from `10s`, `500ms`, `1.5m`, `24h` or `7d`."""
+def parse_duration(value: object, meant: str = "s") -> int:
+    """Milliseconds, from `10s`, `500ms`, `1.5m`, `24h` or `7d`; a number alone is guessed to be in `meant`."""
     if value in (0, "0") and not isinstance(value, bool):
         return 0
     if isinstance(value, int) and not isinstance(value, bool):
@@ -137,7 +138,7 @@ def parse_duration(value: object) -> int:
             "duration-without-unit",
             f"{shown(value)} has no unit",
             allowed="a number and a unit: ms, s, m, h or d",
-            hint=f"write `{value}s` if you mean seconds",
+            hint=f"write `{value}{meant}` if you mean {_UNIT_WORDS[meant]}",
         )
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     unit = _DURATION_UNITS.get(found[3]) if found else None
@@ -306,7 +307,14 @@ def size(low: int, high: int) -> Scalar:
 def duration(low: int, high: int) -> Scalar:
     """A duration within bounds, in milliseconds."""
     schema = {"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"}
-    return Scalar(functools.partial(bounded, parse_duration, low, high, say_duration), schema, say_duration)
+
+    def parse(value: object) -> int:
+        number = value if isinstance(value, int) else 0
+        likely = ("s", say_duration(low).lstrip("0123456789"), *_UNIT_WORDS)
+        fits = (unit for unit in likely if low <= number * _DURATION_UNITS[unit] <= high)
+        return parse_duration(value, next(fits, "s"))
+
+    return Scalar(functools.partial(bounded, parse, low, high, say_duration), schema, say_duration)
 
 
 def rate(low: int, high: int) -> Scalar:

@@ -82,6 +82,10 @@ def test_an_answered_request_is_written_down_whole(gate: Gate, auto: AutoUpstrea
         "dropped": None,
         "ended": None,
         "risk": None,
+        "looked": None,
+        "noted_own": None,
+        "noted_partly": None,
+        "noted_empty": None,
     }
 
 

@@ -58,12 +58,24 @@ def session(claims: dict[str, Any]) -> tuple[str, str]:
 
 
 def explained(
-    bundle: dict[str, Any], method: str, target: str, *headers: tuple[str, str], body: bytes | None = None
+    bundle: dict[str, Any],
+    method: str,
+    target: str,
+    *headers: tuple[str, str],
+    body: bytes | None = None,
+    others: int = 0,
 ) -> dict[str, Any]:
     """What the engine says of a request."""
     engine = _native.Engine(json.dumps(bundle).encode(), facts=[], pepper=PEPPER)
     sent = [("Host", "a.example"), *headers]
-    request = {"method": method, "target": target, "peer": "127.0.0.1", "headers": sent, "body": body}
+    request = {
+        "method": method,
+        "target": target,
+        "peer": "127.0.0.1",
+        "headers": sent,
+        "body": body,
+        "others": others,
+    }
     return engine.evaluate(request, now_ms=bundles.now_ms())
 
 

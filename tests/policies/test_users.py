@@ -79,6 +79,8 @@ def test_the_gate(case: Case, gate: Gate, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_the_engine_begins_without_users(case: Case, tmp_path: Path) -> None:
     said = people({"allow": "authenticated", "users": said_of(case)})
+    # That there are programs at all.
+    said["apis"]["orders"]["authenticate"].append("api_key")
     told = explained(compiled(tmp_path, said), "GET", "/orders", session({"sub": "ann"}))
     assert step(told, "users")[:2] == ("allow", None)
 
@@ -91,10 +93,41 @@ def test_who_is_one_too_many_hears_when_to_come_again(gate: Gate, tmp_path: Path
         assert (refused.status, refused.reason) == (429, "users-a-day")
         wait = refused.get("retry-after")
         assert wait is not None
-        assert 1 <= int(wait) <= DAY_S * 5 // 4 + 2
+        assert 1 <= int(wait) <= DAY_S + 301, "no more than five minutes past midnight"
         assert b"At most 1 different users may come in a day." in refused.body
         assert gate.event(refused.id)["room"] == "users"
         assert gate.count("lockgate_users_refused_total") == before + 1
+
+
+def test_metrics_tell_how_full_each_cap_is(gate: Gate, tmp_path: Path) -> None:
+    free = {"roles": {"free": {"who": {"claim": "plan", "equals": "free"}}}}
+    caps: list[dict[str, Any]] = [
+        {"distinct_per_day": 5, "concurrent": 4},
+        {"by": {"claim": "tenant"}, "distinct_per_day": 3},
+        {"role": "free", "concurrent": 2},
+    ]
+    with Api(gate, tmp_path, *caps, sections=free) as api:
+        for who, tenant in [("ann", "a"), ("bob", "b"), ("cyd", "b")]:
+            assert api.comes(who, tenant=tenant).status == 200
+        name = next(iter(api.said["apis"]))
+
+        def told(metric: str, **labels: str) -> int:
+            return gate.count(f"lockgate_users_{metric}", api=name, **labels)
+
+        for labels, fullest, cap in [
+            ({"by": "api", "role": "", "of": "day"}, 3, 5),
+            ({"by": "api", "role": "", "of": "once"}, 3, 4),
+            ({"by": "claim:tenant", "role": "", "of": "day"}, 2, 3),
+            ({"by": "api", "role": "free", "of": "once"}, 0, 2),
+        ]:
+            assert (told("fullest", **labels), told("cap", **labels)) == (fullest, cap), labels
+
+
+def test_explain_refuses_where_so_many_others_are_there(tmp_path: Path) -> None:
+    bundle = compiled(tmp_path, people({"allow": "authenticated", "users": {"distinct_per_day": 5}}))
+    for others, verdict in [(0, ("allow", None)), (4, ("allow", None)), (5, ("deny", "users-a-day"))]:
+        told = explained(bundle, "GET", "/orders", session({"sub": "ann"}), others=others)
+        assert step(told, "users")[:2] == verdict
 
 
 def test_a_second_device_takes_no_second_place(gate: Gate, tmp_path: Path) -> None:

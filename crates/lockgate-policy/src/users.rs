@@ -92,9 +92,8 @@ pub enum Of {
 struct Compiled {
     cap: Cap,
     role: Option<usize>,
-    /// What every key of it begins with; enforced, and observed.
-    begun: [Sip; 2],
-    said: [String; 2],
+    /// What every key of it begins with, and is where it is the API's own; enforced, and observed.
+    begun: [(Sip, CounterKey); 2],
 }
 
 /// The compiled policy.
@@ -152,6 +151,13 @@ impl Users {
         self.caps.iter().any(needs)
     }
 
+    /// Its caps, each with what all its places have in common.
+    pub fn caps(&self, shadow: bool) -> impl Iterator<Item = (&Cap, CounterKey)> {
+        self.caps
+            .iter()
+            .map(move |one| (&one.cap, one.kind(shadow)))
+    }
+
     /// Asks for a place, and judges by whether there is one.
     ///
     /// # Errors
@@ -201,10 +207,8 @@ impl Users {
         let mut denial = Denial::new(reason);
         if let Some(cap) = cap {
             denial = denial.span(cap.cap.span);
-            match full.what {
-                Many::Distinct => denial = denial.detail(cap.said[0].clone()),
-                Many::Concurrent => denial = denial.detail(cap.said[1].clone()),
-                Many::Crowded => {}
+            if let Some(said) = cap.said(full.what, asked.identity) {
+                denial = denial.detail(said);
             }
         }
         let nanos = SECOND_NS / 1_000;
@@ -253,31 +257,58 @@ impl Compiled {
             // Places of one kind are the same whatever their number: who raises it begins nothing anew.
             sip.part(cap.role.as_deref().unwrap_or_default().as_bytes());
             sip.word(shadow);
-            sip
+            match &cap.by {
+                Of::Api => sip.word(0),
+                Of::App => sip.word(1),
+                Of::Claim(name) => {
+                    sip.word(2);
+                    sip.part(name.as_bytes());
+                }
+            }
+            (sip.clone(), sip.end())
         });
-        let of = match &cap.by {
-            Of::Api => String::new(),
-            Of::App => " of one program".to_owned(),
-            Of::Claim(name) => format!(" of one {name}"),
-        };
         let role = cap.role.as_ref().map(numbered).transpose()?;
         Ok(Self {
-            said: [
-                format!(
-                    "At most {} different users{of} may come in a day.",
-                    cap.distinct
-                ),
-                format!("At most {} users{of} may be there at once.", cap.concurrent),
-            ],
             cap: cap.clone(),
             role,
             begun,
         })
     }
 
+    /// What there are too many of, in words.
+    fn said(&self, what: Many, identity: Option<&Identity>) -> Option<String> {
+        let names = match &self.cap.by {
+            Of::Api => true,
+            Of::App => identity.is_some_and(|who| who.app.is_some()),
+            Of::Claim(name) => identity.is_some_and(|who| claim(who, name).is_some()),
+        };
+        let of = match &self.cap.by {
+            Of::Api => String::new(),
+            Of::App if names => " of one program".to_owned(),
+            Of::App => " without a program".to_owned(),
+            Of::Claim(name) if names => format!(" of one {name}"),
+            Of::Claim(name) => format!(" without a {name}"),
+        };
+        let Cap {
+            distinct,
+            concurrent,
+            ..
+        } = self.cap;
+        match what {
+            Many::Distinct => Some(format!(
+                "At most {distinct} different users{of} may come in a day."
+            )),
+            Many::Concurrent => Some(format!(
+                "At most {concurrent} users{of} may be there at once."
+            )),
+            Many::Crowded => None,
+        }
+    }
+
     fn seat(&self, identity: &Identity, user: u64, shadow: bool) -> Seat {
         Seat {
             key: self.key(identity, shadow),
+            cap: self.kind(shadow),
             user,
             distinct: self.cap.distinct,
             concurrent: self.cap.concurrent,
@@ -285,35 +316,40 @@ impl Compiled {
         }
     }
 
+    /// What all its places have in common; of the API's own they are the same.
+    const fn kind(&self, shadow: bool) -> CounterKey {
+        self.begun[shadow as usize].1
+    }
+
     fn key(&self, identity: &Identity, shadow: bool) -> CounterKey {
-        let mut sip = self.begun[usize::from(shadow)].clone();
+        let (begun, kind) = &self.begun[usize::from(shadow)];
+        let mut sip = begun.clone();
         match &self.cap.by {
-            Of::Api => sip.word(0),
+            Of::Api => return *kind,
             Of::App => {
-                sip.word(1);
                 // Two issuers may call two programs by one name.
                 sip.part(identity.issuer().unwrap_or_default().as_bytes());
                 sip.part(identity.app.as_deref().unwrap_or_default().as_bytes());
             }
-            Of::Claim(name) => {
-                sip.word(2);
-                sip.part(name.as_bytes());
-                let claims = identity.claims.as_deref();
-                match claims.and_then(|claims| claims.get(name)) {
-                    None | Some(Value::Null) => sip.word(0),
-                    Some(Value::String(text)) => {
-                        sip.word(1);
-                        sip.part(text.as_bytes());
-                    }
-                    Some(other) => {
-                        sip.word(2);
-                        sip.part(other.to_string().as_bytes());
-                    }
+            Of::Claim(name) => match claim(identity, name) {
+                None => sip.word(0),
+                Some(Value::String(text)) => {
+                    sip.word(1);
+                    sip.part(text.as_bytes());
                 }
-            }
+                Some(other) => {
+                    sip.word(2);
+                    sip.part(other.to_string().as_bytes());
+                }
+            },
         }
         sip.end()
     }
+}
+
+fn claim<'i>(identity: &'i Identity, name: &str) -> Option<&'i Value> {
+    let found = identity.claims.as_deref()?.get(name)?;
+    Some(found).filter(|value| !value.is_null())
 }
 
 #[cfg(test)]

@@ -81,6 +81,8 @@ pub struct Question {
     pub device: Option<String>,
     /// What decision points are taken to say, as OPA's `result`, JSON; nothing where that is not stated.
     pub decision: Option<String>,
+    /// How many other users are taken to have places already, of each cap on them; none where nobody is.
+    pub others: u32,
     /// Its body, where there is one.
     pub body: Option<Vec<u8>>,
     /// When, milliseconds since the epoch.
@@ -497,6 +499,10 @@ impl Engine {
                     Ok(said) => decide::Heard::Said(said.into()),
                     Err(silent) => decide::Heard::Silent(silent),
                 })
+            }
+            Need::Seat(seats) if question.others > 0 => {
+                let full = seats.full(question.others, now_ms);
+                Answers::Seated(seats, full)
             }
             need => answer(&self.stores(), false, need, now_ms),
         });

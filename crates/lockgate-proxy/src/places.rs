@@ -14,8 +14,10 @@ use lockgate_policy::limits::CounterKey;
 use lockgate_policy::users::{day, Full, Many, Room, Seats, PAUSE_MS};
 
 mod journal;
+mod told;
 
 use journal::Journal;
+pub use told::write;
 
 /// Shards, each with a lock of its own: more than there are cores.
 const SHARDS: usize = 64;
@@ -77,7 +79,7 @@ impl Places {
                 Room::default()
             });
             let before = room.users();
-            room.remember(one.day, one.user);
+            room.remember(one.key, one.day, one.user);
             let more = room.users().saturating_sub(before);
             places.users.fetch_add(more, Ordering::Relaxed);
         }
@@ -179,6 +181,23 @@ impl Places {
     #[must_use]
     pub fn users(&self) -> usize {
         self.users.load(Ordering::Relaxed)
+    }
+
+    /// Of each cap: how many came today, and how many are there, where most are.
+    #[must_use]
+    pub fn fullest(&self, now_ms: u64) -> HashMap<CounterKey, (usize, usize)> {
+        let mut found: HashMap<CounterKey, (usize, usize)> = HashMap::new();
+        for number in 0..SHARDS {
+            let mut shard = self.lock(number);
+            for room in shard.values_mut() {
+                let before = room.users();
+                let (cap, today, there) = room.filled(now_ms);
+                self.changed(before, room.users());
+                let most = found.entry(cap).or_default();
+                *most = (most.0.max(today), most.1.max(there));
+            }
+        }
+        found
     }
 
     /// Says that nobody more can be counted, and makes room for those who come next.

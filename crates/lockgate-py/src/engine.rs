@@ -201,6 +201,11 @@ fn question(request: &Bound<'_, PyDict>, now_ms: Option<u64>) -> PyResult<Questi
             .map(|said| said.extract())
             .transpose()?
             .flatten(),
+        others: request
+            .get_item("others")?
+            .map(|others| others.extract())
+            .transpose()?
+            .unwrap_or_default(),
         body: request
             .get_item("body")?
             .map(|body| body.extract())

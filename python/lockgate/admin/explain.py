@@ -78,6 +78,9 @@ class Asked:
     decision: str | None = None
     """What decision points are taken to say: `allow`, `deny`, or JSON."""
 
+    others: int = 0
+    """How many other users are taken to have places already, of each cap on them."""
+
     @property
     def names_host(self) -> bool:
         """Whether it says which host it is for; a path alone does not."""
@@ -126,6 +129,7 @@ class Asked:
             "certificate": self.certificate,
             "device": self._device(),
             "decision": self._decision(),
+            "others": self.others,
         }
 
 

@@ -118,8 +118,8 @@ def _request(event: Event) -> Text:
         if verdict["outcome"] == "observe-deny" and verdict["reason"]:
             _add(text, f"{verdict['reason']} (observed)", "yellow")
     _add(text, str(event["peer"]))
-    for field in ("api", "key"):
-        if event[field]:
+    for field in ("api", "key", "app"):
+        if event.get(field):
             _add(text, f"{field}={event[field]}", "dim")
     _add(text, took(int(event["took_us"])), "dim")
     _add(text, str(event["id"]), "dim")

@@ -41,13 +41,16 @@ def show(
     console = console or tables()
     for line in _head(explained, f"{before}listener"):
         console.print(line)
-    if explained["steps"]:
+    steps = explained["steps"]
+    if steps:
         console.print()
-        console.print(_steps(explained["steps"]))
+        console.print(_steps(steps))
     console.print()
     if explained.get("device") is not None:
         taken = escape(printable(", ".join(explained["device"])))
         console.print(f"Device    is taken for one that is {taken}; `{before}device` takes it for another")
+    if explained["id"] is None and any((one["policy"], one["verdict"]) == ("users", "allow") for one in steps):
+        console.print(f"Users     are taken to be none but this one, or as many as `{before}others` says")
     for line in _inspected(explained, bundle):
         console.print(line)
     for line in _end(explained):

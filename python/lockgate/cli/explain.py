@@ -64,6 +64,17 @@ def explain(
             '`{"allow": true, "headers": {..}}`. Nobody is asked.',
         ),
     ] = None,
+    others: Annotated[
+        int | None,
+        typer.Option(
+            "--others",
+            metavar="NUMBER",
+            min=0,
+            max=2**32 - 1,
+            help="How many other users are taken to be there, and to have come today, where an API caps them "
+            "(`users`); without it nobody is.",
+        ),
+    ] = None,
     peer: Annotated[
         str, typer.Option("--peer", metavar="ADDRESS", help="The address that the request comes from.")
     ] = "127.0.0.1",
@@ -106,7 +117,7 @@ def explain(
     folder = state_path(state, config=config)
     bundle: dict[str, Any] | None = None
     if request is not None:
-        said = (method, header, key, key_file, certificate, device, decision, listener, body, body_raw)
+        said = (method, header, key, key_file, certificate, device, decision, others, listener, body, body_raw)
         if any(part is not None for part in said):
             leave("--request ID explains a request that was: leave METHOD, URL and what belongs to them out.")
         explained = _of_request(folder, request)
@@ -130,6 +141,7 @@ def explain(
             certificate=_certificate(certificate) if certificate is not None else None,
             device=USUAL if device is None else device.split(","),
             decision=decision,
+            others=others or 0,
         )
         explained, bundle = _offline(config, folder, asked)
         explained = completed(explained, bundle, content, asked.device)

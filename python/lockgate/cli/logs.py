@@ -43,6 +43,9 @@ def logs(
         ),
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="ID", help="Requests with this key's id.")] = None,
+    of_app: Annotated[
+        str | None, typer.Option("--app", metavar="NAME", help="Requests by this program (`lockgate apps list`).")
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="From then: 15m ago, or 2027-01-31T09:30.")
     ] = None,
@@ -61,7 +64,7 @@ def logs(
 
     folder = state_or_exit(state)
     try:
-        criteria = wanted(classes, status, since, until, {"api": api, "reason": reason, "key": key})
+        criteria = wanted(classes, status, since, until, {"api": api, "reason": reason, "key": key, "app": of_app})
     except BadFilterError as wrong:
         leave(str(wrong))
     events = Events((folder.gate_events, folder.control_events), criteria)

@@ -254,7 +254,7 @@ def check_parts(document: Document, path: Path, parts: Sequence[Part], names: Na
     for index, part in enumerate(parts):
         if part.is_name and part.text not in names.operations and part.text not in names.permissions:
             known = [*names.permissions, *sorted(names.operations)]
-            unknown_operation(document, (*path, index), part.text, known, "so this would open nothing")
+            unknown_operation(document, (*path, index), part.text, known, "so this is for nothing")
 
 
 def _from_openapi(document: Document, api: EffectiveApi, read: Sequence[ApiDocument]) -> None:

@@ -28,7 +28,7 @@ def check_callers(
         message = f"the API {shown(api.name)} is open to anyone, so nobody is known {unknown}"
         hint = f"take `{room}` out, or `public`, and say with `authenticate` who may call"
     elif api.authenticate and not any(isinstance(one.policy, ways) for one in api.authenticate):
-        message = f"the API {shown(api.name)} takes {_listed(api)} alone, and {others}"
+        message = f"the API {shown(api.name)} takes {listed(api)} alone, and {others}"
         hint = f"take `{room}` out, or add a way {add}"
     else:
         return
@@ -36,7 +36,8 @@ def check_callers(
     document.problems.add(document.region(*path), code, message, hint=hint, path=path)
 
 
-def _listed(api: EffectiveApi) -> str:
+def listed(api: EffectiveApi) -> str:
+    """The ways to authenticate that it takes, in words."""
     rooms = dict.fromkeys(f"`{one.policy.room}`" for one in api.authenticate)
     *others, last = rooms
     return f"{', '.join(others)} and {last}" if others else last

@@ -161,8 +161,9 @@ def _issuer(document: Document, name: str, issuer: str, sign_in: str) -> None:
         document.problems.add(
             document.value_region(*path),
             "grants-issuer",
-            f"{shown(issuer)} is not where people of the sign-in {shown(sign_in)} let programs in",
-            allowed=f"`https://HOST/{RESERVED}/{sign_in}`, with the host under which browsers reach the gate",
+            f"{shown(issuer)} is not the address at which people of the sign-in {shown(sign_in)} let programs in",
+            allowed=f"`https://HOST/{RESERVED}/{sign_in}` (`http` for loopback alone), without anything behind it",
+            hint="write the host under which browsers reach the gate, in small letters, with its port unless it is 443",
             path=path,
         )
 

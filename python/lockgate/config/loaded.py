@@ -18,6 +18,7 @@ from lockgate.config.check import check
 from lockgate.config.check_authorize import check_authorize
 from lockgate.config.check_device import check_device
 from lockgate.config.check_fields import check_fields
+from lockgate.config.check_known import check_known
 from lockgate.config.check_proofs import check_proofs
 from lockgate.config.check_risk import check_risk
 from lockgate.config.check_step_up import check_step_up
@@ -250,6 +251,7 @@ def _checked(reader: Reader, *, native: bool, core: Path | None) -> Loaded:
     relations.resolve(document)
     check_device(document, apis)
     check_authorize(document, apis, documents)
+    check_known(document, apis)
     check_apps(document, apis, documents)
     grants.check(document)
     check_fields(document, apis, documents)

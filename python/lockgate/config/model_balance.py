@@ -43,6 +43,8 @@ def parse_percent(value: object) -> int:
     found = re.fullmatch(r"([0-9]{1,3}) ?%", value) if isinstance(value, str) else None
     if found is None or int(found[1]) > 100:
         hint = f"write `{value}%`" if isinstance(value, int) and not isinstance(value, bool) else None
+        if isinstance(value, float) and 0 < value < 1:
+            hint = f"write `{max(1, round(value * 100))}%`"
         message = f"{shown(value)} is not a share"
         raise refusal("percent-malformed", message, allowed="from `0%` to `100%`", hint=hint)
     return int(found[1])

@@ -41,7 +41,7 @@ class Suggest(Settings):
 
 
 def _long(value: object) -> object:
-    return {"share": value} if isinstance(value, str) else value
+    return {"share": value} if isinstance(value, str | int | float) else value
 
 
 SUGGEST: Final = (BeforeValidator(_long), ShortForm(_PERCENT))

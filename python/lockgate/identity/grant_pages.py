@@ -12,9 +12,18 @@ from lockgate.identity.pages import page
 
 
 def consent(
-    place: str, account: str, program: Program, redirect_uri: str, scopes: Sequence[tuple[str, str]], asked: str
+    place: str,
+    account: str,
+    program: Program,
+    redirect_uri: str,
+    scopes: Sequence[tuple[str, str]],
+    asked: str,
+    manage: str,
 ) -> str:
-    """Asks whether somebody lets a program in; `scopes` have the words that people read."""
+    """Asks whether somebody lets a program in; `scopes` have the words that people read.
+
+    `manage` is where it is taken back.
+    """
     wishes = "".join(f"<li>{escape(words)} <code>{escape(scope)}</code></li>" for scope, words in scopes)
     stranger = ""
     if program.tier == "unreviewed":
@@ -32,7 +41,7 @@ def consent(
         f'<form method="post">{hidden}<button name="do" value="allow">Allow</button>'
         '<button name="do" value="deny">Do not allow</button></form>'
         f'<p class="small">Then you go on to <code>{escape(_goes_to(redirect_uri))}</code>. '
-        "You can take this back at any time.</p>",
+        f'You can <a href="{escape(manage)}">take this back</a> at any time.</p>',
     )
 
 

@@ -103,6 +103,7 @@ class GrantEndpoints:
             grant.redirect_uri,
             [(scope, words.get(scope, scope)) for scope in asked.scope.split()],
             self.sealer.seal_flow(site.setup.name, PURPOSE, kept),
+            f"{PREFIX}/{site.setup.name}/grants",
         )
         # A page's own rules hold for where its form is sent on, too.
         return HTMLResponse(page, headers=pages.headers(f"'self' {_origin(grant.redirect_uri)}"))

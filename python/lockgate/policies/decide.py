@@ -25,7 +25,7 @@ def parse_path(value: object) -> str:
     """What a decision point is asked for."""
     if isinstance(value, str) and PATH.fullmatch(value) and "#" not in value:
         return value
-    raise refusal("decide-malformed", f"{shown(value)} is no path", allowed="a path such as `/v1/data/httpapi/allow`")
+    raise refusal("decide-malformed", f"{shown(value)} is no path", allowed="a path, which begins with `/`")
 
 
 def parse_field(value: object) -> str:

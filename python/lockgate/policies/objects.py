@@ -52,6 +52,12 @@ def parse_known(value: object) -> Known:
                 f"{shown(value)} leads nowhere",
                 allowed=f"one to {MAX_VIA} names under `relations`, such as `claim:sub via teams via accounts`",
             )
+        if twice := next((one for one in via if via.count(one) > 1), None):
+            raise refusal(
+                "objects-via",
+                f"{shown(value)} goes through {shown(twice)} twice",
+                hint="a relation leads from one thing to another kind of thing: name each once",
+            )
         return parse_known(first)._replace(text=value, via=tuple(via))
     if isinstance(value, str) and value in WORDS:
         return Known(value)

@@ -43,6 +43,8 @@ class ScratchKeys:
                 "expires_ms": ENDED_MS if wanted.expired else None,
                 "revoked": wanted.revoked,
             }
+            if wanted.app is not None:
+                record["app"] = wanted.app
             if wanted.scopes is not None:
                 record["scopes"] = wanted.scopes
             fact = {"seq": number, "at_ms": 1, "kind": "key.put", "key": record}

@@ -16,6 +16,7 @@ from lockgate.addresses import Host
 from lockgate.config.model_issuers import Algorithm
 from lockgate.policies import Settings
 from lockgate.policies.mtls import Attribute
+from lockgate.policies.users import MAX_USERS
 from lockgate.rehearsal.decisions import DECISION, Decision
 from lockgate.rehearsal.devices import USUAL, contradiction, number_of
 from lockgate.scalars import Flag, Name, Scalar, ShortForm, Text, count, duration, refusal, shown, size
@@ -221,6 +222,9 @@ class Key(Settings):
     )
     scopes: list[Text] | None = Field(
         default=None, description="What it was given; left out, nothing.", examples=[["orders:read"]]
+    )
+    app: Name | None = Field(
+        default=None, description="The program that has it, by its name under `apps`.", examples=["crm-sync"]
     )
     revoked: Flag = Field(default=False, description="It has been taken away.", examples=[True])
     expired: Flag = Field(default=False, description="Its time is over.", examples=[True])
@@ -486,6 +490,12 @@ class Case(Settings):
         description="What decision points are taken to say where the API asks them (`decide`): `allow`, `deny`, or "
         "more of it. Left out, such a request is refused as undecided (`decision-unstated`).",
         examples=["allow", {"allow": False, "reason": "not yours"}],
+    )
+    others: Annotated[int, count(1, MAX_USERS)] = Field(
+        default=0,
+        description="How many other users are taken to be there, and to have come today, where the API caps them "
+        "(`users`). Left out, nobody is: a case begins without users.",
+        examples=[5000],
     )
     signature: (
         Annotated[Signed, BeforeValidator(_made("signature", "{key: partner}")), ShortForm({"const": True})] | None

@@ -153,7 +153,7 @@ class Run:
         except NoListenerError as error:
             raise CaseError(str(error), "listener") from error
         request["listener"] = listener["name"]
-        self._check_apis(one.case.key)
+        self._check_key(one.case.key)
         at = one.case.at if one.case.at is not None else one.defaults.at
         now = at if at is not None else time.time_ns() // 1_000_000
         if one.case.certificate is not None:
@@ -163,6 +163,7 @@ class Run:
                 )
             request["certificate"] = made_certificate(one.case.certificate, now)
         request["device"] = standing(one.case.device)
+        request["others"] = one.case.others
         request["decision"] = one.case.decision.told() if one.case.decision is not None else None
         prover = self._carry(engine, one, key, request, tokens, now)
         told: Explanation = {}
@@ -238,13 +239,17 @@ class Run:
         (named,) = (item for item in self.bundle["listeners"] if item["name"] == listener)
         return "http" if named["tls"] is None else "https"
 
-    def _check_apis(self, key: Key | None) -> None:
+    def _check_key(self, key: Key | None) -> None:
+        if key is None:
+            return
         names = {api["name"] for api in self.bundle["apis"]}
-        for name in (key.apis if key is not None else None) or ():
+        for name in key.apis or ():
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f"; did you mean `{close[0]}`?" if close else ""
-                raise CaseError(f"the key opens `{name}`, but there is no such API{hint}", "key", "apis")
+                raise CaseError(f"the key opens `{name}`, but there is no such API{_meant(name, names)}", "key", "apis")
+        programs = {one["name"] for one in (self.bundle.get("apps") or {"named": []})["named"]}
+        if key.app is not None and key.app not in programs:
+            words = f"the key is of `{key.app}`, but `apps` names no such program{_meant(key.app, programs)}"
+            raise CaseError(words, "key", "app")
 
     def _check_elsewhere(self, case: Case, told: Explanation) -> None:
         """Refuse what is stated of somebody whom the API does not ask."""
@@ -255,6 +260,9 @@ class Run:
         if case.decision is not None and api is not None and not api["policies"].get("decide"):
             words = f"the API `{api['name']}` asks no decision point: take this out, or say `decide` in its `authorize`"
             raise CaseError(words, "decision")
+        if case.others and api is not None and not api["policies"].get("users"):
+            words = f"the API `{api['name']}` has no cap on users: take this out, or say `users` in its `authorize`"
+            raise CaseError(words, "others")
 
 
 def _bound(ways: Sequence[str], certificate: bytes | None) -> dict[str, str] | None:
@@ -264,10 +272,15 @@ def _bound(ways: Sequence[str], certificate: bytes | None) -> dict[str, str] | N
     return {"x5t#S256": thumbprint(certificate)}
 
 
+def _meant(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
 def _counts(api: Mapping[str, Any]) -> bool:
     """Whether it has a policy that counts."""
     policies = api["policies"]
-    return any(policies.get(room) for room in ("limits", "penalty"))
+    return any(policies.get(room) for room in ("limits", "penalty", "users", "enumeration"))
 
 
 def request_of(one: Read) -> dict[str, Any]:

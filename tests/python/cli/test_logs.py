@@ -125,6 +125,8 @@ def test_a_json_line_is_the_whole_event(written: Written) -> None:
         (["--status", "200-403"], ["fine", "refused"]),
         (["--reason", "key-missing"], ["refused"]),
         (["--key", "key_1"], ["fine"]),
+        (["--app", "crm"], ["refused"]),
+        (["--app", "crm", "--reason", "key-missing"], ["refused"]),
         (["--since", "2027-01-15T08:00:03Z"], ["other", "changed"]),
         (["--until", "2027-01-15T08:00:02Z"], ["fine", "refused"]),
         (["--since", "2027-01-15T08:00:01Z", "--until", "2027-01-15T08:00:02Z", "--last", "1"], ["refused"]),
@@ -132,8 +134,9 @@ def test_a_json_line_is_the_whole_event(written: Written) -> None:
 )
 def test_a_filter_lets_through_what_is_wanted(written: Written, arguments: list[str], expected: list[str]) -> None:
     written.gate_event(exchange("fine", at_ms=AT_MS + 1000, key="key_1"))
-    refused = {"class": "security", "status": 403, "reason": "key-missing"}
+    refused = {"class": "security", "status": 403, "reason": "key-missing", "app": "crm"}
     written.gate_event(exchange("refused", at_ms=AT_MS + 2000, **refused))
+    assert "app=crm" in run(written).stdout
     written.gate_event(exchange("other", at_ms=AT_MS + 3000, api="other", status=404))
     changed = {"class": "audit", "at_ms": AT_MS + 4000, "id": "changed", "actor": "a", "action": "b", "object": "c"}
     written.control_event(changed)

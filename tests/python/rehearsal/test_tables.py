@@ -434,6 +434,53 @@ def test_what_is_wrong_is_told_with_its_place(
     assert words in error.message
 
 
+CAPPED = """\
+version: 1
+apps:
+  crm: {owner: sales@example.com, clients: [], apis: [shop], scopes: []}
+apis:
+  shop:
+    path: /orders
+    upstream: http://127.0.0.1:9000
+    authenticate: [api_key]
+    authorize:
+      allow: authenticated
+      users: [{distinct_per_day: 2}, {by: app, concurrent: 1}]
+    limits: []
+  plain:
+    path: /plain
+    upstream: http://127.0.0.1:9000
+    authenticate: [api_key]
+    authorize: authenticated
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "broken"),
+    [
+        ("request: GET /orders, key: {owner: ann}, expect: allow", None),
+        ("request: GET /orders, key: {owner: bob}, expect: allow", None),
+        ("request: GET /orders, key: {owner: ann}, others: 2, expect: users-a-day", None),
+        ("request: GET /orders, key: {app: crm}, others: 1, expect: users-at-once", None),
+        ("request: GET /orders, key: {app: crmm}, expect: allow", "did you mean `crm`?"),
+        ("request: GET /plain, key: true, others: 1, expect: allow", "has no cap on users"),
+    ],
+)
+def test_how_many_others_there_are_can_be_said(tmp_path: Path, said: str, broken: str | None) -> None:
+    (tmp_path / "lockgate.yaml").write_text(CAPPED)
+    bundle = load(tmp_path / "lockgate.yaml").compile(0, 0)
+    for one in bundle["apis"]:
+        # Nothing else of it counts: each case has an engine of its own for its users alone.
+        one["policies"]["limits"] = []
+    before = "  - {name: first, request: GET /orders, key: {owner: eve}, expect: allow}\n"
+    results = run(bundle, tmp_path, f"{HEAD}{before}  - {{name: one, {said}}}\n")
+    assert results[0].passed
+    if broken is None:
+        assert results[1].passed, results[1].misses
+    else:
+        assert broken in str(results[1].broken)
+
+
 def test_slips_are_guessed_and_all_mistakes_told_at_once(tmp_path: Path) -> None:
     text = (
         f"{HEAD}  - {{name: a, request: GET /, expct: allow, expect: allow}}\n"

@@ -252,6 +252,11 @@ fn retry_after_is_spread_and_never_early() {
     }
     let soon = (0..100).map(|caller| told::retry_after(CounterKey(caller), 1, caller));
     assert!(soon.clone().all(|wait| (1..=2).contains(&wait)) && soon.clone().any(|wait| wait == 2));
+    // Until midnight is until midnight, and not hours past it.
+    let day =
+        (0..1_000).map(|caller| told::retry_after(CounterKey(caller), 86_400 * SECOND_NS, caller));
+    assert!(day.clone().all(|wait| (86_400..=86_700).contains(&wait)));
+    assert!(day.clone().max() > Some(86_600));
 }
 
 #[test]

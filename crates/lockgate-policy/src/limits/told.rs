@@ -20,15 +20,19 @@ const LEGACY: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset"),
 ];
 
-/// Whole seconds to wait. Up to a quarter more than needed (and a second at
-/// least), so that those who were refused together do not come back together.
+/// Most seconds that somebody is told to wait longer than needed.
+const SPREAD_MOST_S: u64 = 300;
+
+/// Whole seconds to wait. Up to a quarter more than needed (a second at least,
+/// five minutes at most), so that those who were refused together do not come
+/// back together.
 pub(crate) fn retry_after(key: CounterKey, wait_ns: u64, now_ns: u64) -> u64 {
     let wait_s = wait_ns.div_ceil(SECOND_NS).max(1);
     // Not for secrets: it spreads callers, and one caller's further tries.
     let mut spread = key.0 ^ now_ns.rotate_left(17);
     spread = (spread ^ (spread >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     spread = (spread ^ (spread >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    wait_s + (spread ^ (spread >> 31)) % (wait_s / 4 + 2)
+    wait_s + (spread ^ (spread >> 31)) % (wait_s / 4 + 2).min(SPREAD_MOST_S + 1)
 }
 
 /// The field of the limits' quotas; they do not change from answer to answer.

@@ -3,7 +3,7 @@
 lockgate_wire::reasons! { "objects", Client:
     NOT_OWN = "object-not-own", 403,
         "This belongs to somebody else.",
-        "What the request is about is held against what is verified of its caller, as `authorize.objects` says; the event names the rule's line. `lockgate explain` shows both.";
+        "What the request is about is held against what is verified of its caller, as `authorize.objects` says; the event and `lockgate explain` name the line of the rule, which says what is compared. What either of the two was is nobody's business.";
     HIDDEN = "object-hidden", 404,
         "There is no such thing for this caller.",
         "As `object-not-own`, told so that nobody learns what there is (`hidden: true`): the client sees the API's own words where `not_found` has them, else a plain 404 without this code.";
@@ -14,5 +14,5 @@ lockgate_wire::reasons! { "objects", Client:
     "objects", Upstream:
     ANSWER = "object-answer-unreadable", 502,
         "Whose this is cannot be read from the API's answer.",
-        "The answer is no JSON, is longer than `answer_bytes`, or has no value where a rule of `authorize.objects` looks for one; nothing of it went out. The detail says what it is.";
+        "The answer is no JSON, is longer than `answer`, or has no value where a rule of `authorize.objects` looks for one; nothing of it went out. The detail says what it is.";
 }

@@ -19,6 +19,8 @@ const DAY_MS: u64 = 86_400_000;
 pub struct Seat {
     /// Which places.
     pub key: CounterKey,
+    /// What all places of one cap have in common.
+    pub cap: CounterKey,
     /// Who wants one.
     pub user: u64,
     /// How many different users a day; zero is any number.
@@ -32,6 +34,29 @@ pub struct Seat {
 /// Places that are wanted all, or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seats(pub Vec<Seat>);
+
+impl Seats {
+    /// What is full where so many others are there, and came today; `None` where they leave places.
+    #[must_use]
+    pub fn full(&self, others: u32, now_ms: u64) -> Option<Full> {
+        let fills = |cap: u32| cap > 0 && others >= cap;
+        let mut full = self.0.iter().enumerate().filter_map(|(seat, one)| {
+            let (what, until_ms) = if fills(one.distinct) {
+                (Many::Distinct, (day(now_ms) + 1) * DAY_MS)
+            } else if fills(one.concurrent) {
+                (Many::Concurrent, now_ms.saturating_add(one.idle_ms))
+            } else {
+                return None;
+            };
+            Some(Full {
+                seat,
+                what,
+                until_ms,
+            })
+        });
+        full.next()
+    }
+}
 
 /// There is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +91,7 @@ struct Present {
 /// The users of one kind of places.
 #[derive(Debug, Default)]
 pub struct Room {
+    cap: u64,
     day: u64,
     today: HashSet<u64, RandomState>,
     there: HashMap<u64, Present, RandomState>,
@@ -88,6 +114,7 @@ impl Room {
     /// What there are too many of, and until when.
     pub fn look(&mut self, seat: &Seat, now_ms: u64) -> Result<(), (Many, u64)> {
         self.turn(day(now_ms));
+        self.cap = seat.cap.0;
         if seat.idle_ms < self.idle_ms {
             // Places are free earlier than was thought.
             self.free_ms = 0;
@@ -143,8 +170,10 @@ impl Room {
         }
     }
 
-    /// Somebody is known to have come on a day, before this process was there.
-    pub fn remember(&mut self, on: u64, user: u64) {
+    /// Somebody is known to have come on a day, before this process was there; to places of this key.
+    pub fn remember(&mut self, key: u64, on: u64, user: u64) {
+        // Of an API's own places that is the cap; of others it is known when somebody comes.
+        self.cap = key;
         if on >= self.day {
             self.turn(on);
             self.today.insert(user);
@@ -156,6 +185,13 @@ impl Room {
         self.turn(day(now_ms));
         self.look_for_places(now_ms);
         self.today.is_empty() && self.there.is_empty()
+    }
+
+    /// Of which cap it is, how many came today, and how many are there.
+    pub fn filled(&mut self, now_ms: u64) -> (CounterKey, usize, usize) {
+        self.turn(day(now_ms));
+        self.look_for_places(now_ms);
+        (CounterKey(self.cap), self.today.len(), self.there.len())
     }
 
     /// How many users it has in mind.

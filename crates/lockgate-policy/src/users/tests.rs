@@ -146,6 +146,77 @@ fn another_number_begins_nothing_anew() {
 }
 
 #[test]
+fn who_has_no_program_is_not_called_one() {
+    let claim = Of::Claim("org".into());
+    for (by, identity, said) in [
+        (
+            Of::App,
+            who("a", None, json!({})),
+            "2 users without a program",
+        ),
+        (Of::App, ann(), "2 users of one program"),
+        (
+            claim.clone(),
+            who("a", None, json!({"org": null})),
+            "2 users without a org",
+        ),
+        (claim, ann(), "2 users of one org"),
+    ] {
+        let policy = new(vec![Cap { by, ..cap(0, 2) }]).unwrap();
+        let wanted = Seats(seats(&policy, &identity, false));
+        let full = wanted.full(2, NOON_MS);
+        assert_eq!(full.unwrap().until_ms, NOON_MS + 60_000);
+        let answers = Answers::Seated(Box::new(wanted), full);
+        let verdict = policy.decide(&asked(Some(&identity), false), &answers);
+        let Ok(Verdict::Deny(denial)) = verdict else {
+            panic!("{verdict:?}");
+        };
+        let whole = format!("At most {said} may be there at once.");
+        assert_eq!(denial.detail.as_deref(), Some(&*whole));
+    }
+}
+
+#[test]
+fn so_many_others_fill_a_cap_or_leave_places() {
+    let wanted = Seats(vec![seat(1, 0, 9), seat(1, 5, 3), seat(1, 4, 0)]);
+    assert_eq!(wanted.full(2, NOON_MS), None);
+    let full = |others| {
+        wanted
+            .full(others, NOON_MS)
+            .map(|full| (full.seat, full.what, full.until_ms))
+    };
+    assert_eq!(full(3), Some((1, Many::Concurrent, NOON_MS + 60_000)));
+    assert_eq!(full(4), Some((1, Many::Concurrent, NOON_MS + 60_000)));
+    assert_eq!(full(5), Some((1, Many::Distinct, NOON_MS + DAY_MS / 2)));
+}
+
+#[test]
+fn places_of_one_cap_have_that_in_common() {
+    let by = |by| new(vec![Cap { by, ..cap(1, 0) }]).unwrap();
+    let api = by(Of::Api);
+    let (_, kind) = api.caps(false).next().unwrap();
+    let place = seats(&api, &ann(), false)[0];
+    assert_eq!(
+        (place.key, place.cap),
+        (kind, kind),
+        "they are the API's own"
+    );
+    assert_ne!(
+        seats(&api, &ann(), true)[0].cap,
+        kind,
+        "what is observed is apart"
+    );
+    let app = by(Of::App);
+    let others = who("company/bob", Some("other"), json!({}));
+    let (one, other) = (
+        seats(&app, &ann(), false)[0],
+        seats(&app, &others, false)[0],
+    );
+    assert_eq!(one.cap, other.cap);
+    assert_ne!(one.key, other.key);
+}
+
+#[test]
 fn a_refusal_says_what_and_when() {
     let policy = new(vec![
         cap(5, 0),
@@ -242,6 +313,7 @@ fn caps_that_cap_nothing_are_refused() {
 fn seat(user: u64, distinct: u32, concurrent: u32) -> Seat {
     Seat {
         key: CounterKey(7),
+        cap: CounterKey(7),
         user,
         distinct,
         concurrent,

@@ -23,6 +23,8 @@ pub struct Filter {
     pub reason: Option<String>,
     /// This key id.
     pub key: Option<String>,
+    /// This program.
+    pub app: Option<String>,
     /// Statuses from here.
     pub status_min: Option<u16>,
     /// Statuses up to here.
@@ -40,6 +42,7 @@ mod field {
     pub const STATUS: u32 = 9;
     pub const REASON: u32 = 10;
     pub const VERDICTS: u32 = 13;
+    pub const APP: u32 = 37;
 }
 
 impl Filter {
@@ -73,6 +76,7 @@ impl Filter {
         self.api.is_some()
             || self.reason.is_some()
             || self.key.is_some()
+            || self.app.is_some()
             || self.status_min.is_some()
             || self.status_max.is_some()
     }
@@ -106,12 +110,15 @@ impl Filter {
         let mut wanted = u32::from(self.api.is_some())
             + u32::from(self.reason.is_some())
             + u32::from(self.key.is_some())
+            + u32::from(self.app.is_some())
             + u32::from(self.status_min.is_some() || self.status_max.is_some());
         let mut left = d.map()?;
+        let mut refused_so = false;
         while next(d, &mut left)? {
             let agrees = match (d.u32()?, self) {
                 (field::API, Self { api: Some(api), .. }) => text(d)? == Some(api),
                 (field::KEY, Self { key: Some(key), .. }) => text(d)? == Some(key),
+                (field::APP, Self { app: Some(app), .. }) => text(d)? == Some(app),
                 (
                     field::REASON,
                     Self {
@@ -123,6 +130,7 @@ impl Filter {
                         // What was observed is said among the verdicts.
                         continue;
                     }
+                    refused_so = true;
                     true
                 }
                 (
@@ -131,7 +139,7 @@ impl Filter {
                         reason: Some(reason),
                         ..
                     },
-                ) => observed(d, reason)?,
+                ) if !refused_so => observed(d, reason)?,
                 (field::STATUS, _) if self.status_min.is_some() || self.status_max.is_some() => {
                     let status = d.u16()?;
                     self.status_min.is_none_or(|min| status >= min)

@@ -18,6 +18,7 @@ fn question(method: &str, target: &str) -> Question {
         certificate: None,
         device: None,
         decision: None,
+        others: 0,
         body: None,
         now_ms: Some(NOW),
     }

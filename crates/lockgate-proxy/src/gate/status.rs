@@ -9,6 +9,7 @@ use crate::clock::wall_ms;
 use crate::counters::{CounterStats, Counters as _};
 use crate::guards;
 use crate::metrics::{head, line};
+use crate::places;
 use crate::plugins::Cost;
 use crate::snapshot::Snapshot;
 use crate::tls::Kept;
@@ -352,6 +353,7 @@ pub(super) fn write(shared: &Shared, stats: &Stats, out: &mut String) {
         line(out, metric, &[], value);
     }
     let current = shared.current.load();
+    places::write(current.as_deref(), &shared.places, wall_ms(), out);
     upstream::write(current.as_deref(), wall_ms(), out);
     let tried = current.as_ref().map(|snapshot| &*snapshot.guards);
     guards::write(tried.unwrap_or_default(), out);

@@ -14,6 +14,7 @@ const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 fn seat(key: u64, user: u64, distinct: u32, concurrent: u32) -> Seat {
     Seat {
         key: CounterKey(key),
+        cap: CounterKey(3),
         user,
         distinct,
         concurrent,
@@ -146,4 +147,20 @@ fn nobody_comes_in_who_cannot_be_counted() {
         Some(Many::Crowded)
     );
     assert_eq!(places.take(&of(3, 1), false, tomorrow_ms), None);
+}
+
+#[test]
+fn the_fullest_of_a_cap_is_told() {
+    let places = Places::default();
+    for (key, users) in [(1_u64, 2), (2, 5), (3, 1)] {
+        for user in 0..users {
+            let seat = seat(key << 40, user, 9, u32::from(key < 3) * 9);
+            assert_eq!(places.take(&one(seat), false, NOON_MS), None);
+        }
+    }
+    let fullest = |now_ms| places.fullest(now_ms).get(&CounterKey(3)).copied();
+    assert_eq!(fullest(NOON_MS), Some((5, 5)));
+    assert_eq!(fullest(NOON_MS + 61_000), Some((5, 0)), "they are gone");
+    assert_eq!(fullest(NOON_MS + DAY_MS), Some((0, 0)));
+    assert_eq!(places.users(), 0);
 }

@@ -29,6 +29,7 @@ async def list_events(
     api: str | None = None,
     reason: str | None = None,
     key: str | None = None,
+    app: str | None = None,
 ) -> Events:
     """List events, oldest first: up to `limit` of each process."""
     from lockgate._native import LockgateError
@@ -38,6 +39,7 @@ async def list_events(
         "api": api,
         "reason": reason,
         "key": key,
+        "app": app,
     }
     try:
         page = await asyncio.to_thread(lambda: event_log.page(control.state, cursor=cursor, limit=limit, wanted=wanted))

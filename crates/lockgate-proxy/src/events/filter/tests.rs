@@ -44,6 +44,7 @@ fn each_field_lets_through_and_leaves_out() {
         status: 404,
         reason: Some("no-route"),
         key: Some("key_1"),
+        app: Some("crm"),
         ..record("r")
     });
     let through = [
@@ -52,6 +53,8 @@ fn each_field_lets_through_and_leaves_out() {
         json!({"api": "shop"}),
         json!({"reason": "no-route"}),
         json!({"key": "key_1"}),
+        json!({"app": "crm"}),
+        json!({"app": "crm", "reason": "no-route"}),
         json!({"status_min": 404}),
         json!({"status_max": 404}),
         json!({"status_min": 400, "status_max": 499}),
@@ -68,6 +71,8 @@ fn each_field_lets_through_and_leaves_out() {
         json!({"api": "other"}),
         json!({"reason": "other"}),
         json!({"key": "other"}),
+        json!({"app": "other"}),
+        json!({"app": "crm", "reason": "other"}),
         json!({"status_min": 405}),
         json!({"status_max": 403}),
         json!({"since_ms": 1001}),
@@ -84,10 +89,11 @@ fn an_absent_field_is_no_match() {
     let bytes = access(&AccessRecord {
         api: None,
         key: None,
+        app: None,
         reason: None,
         ..record("r")
     });
-    for field in ["api", "key", "reason"] {
+    for field in ["api", "key", "app", "reason"] {
         assert!(!wants(json!({field: ""}), &bytes), "{field}");
     }
 }
