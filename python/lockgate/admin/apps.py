@@ -201,7 +201,7 @@ class Apps:
                     self._tell(session, row)
                     return self._record(row, app_id)
                 # It was there to be stopped.
-                record = self._record(row, app_id)
+                record = self._record(row, app_id) if app_id in self._named() else _of_row(row)
                 session.delete(row)
                 session.flush()
                 facts.append(session, [facts.forget_app(app_id)])
@@ -312,11 +312,15 @@ class Apps:
         if said is None:
             if row is None or self._is_left(row):
                 raise _absent(app_id)
-            values = {name: getattr(row, name) for name in AppRecord.__slots__}
-            return AppRecord(**{**values, "scopes": None if row.scopes is None else sorted(row.scopes)})
+            return _of_row(row)
         stopped: dict[str, Any] = {name: getattr(row, name, None) for name in _STOPPED}
         own: dict[str, Any] = {"id": app_id, "source": "configuration"} | dict.fromkeys(_UNSAID)
         return AppRecord(**own, **said, **stopped)
+
+
+def _of_row(row: App) -> AppRecord:
+    values = {name: getattr(row, name) for name in AppRecord.__slots__}
+    return AppRecord(**{**values, "scopes": None if row.scopes is None else sorted(row.scopes)})
 
 
 _UNSAID: Final = ("created_ms", "changed_ms")

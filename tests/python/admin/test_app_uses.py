@@ -22,6 +22,8 @@ from lockgate.state import StateFolder
 SCOPES = ["orders:read", "orders:write"]
 CRM: dict[str, Any] = {
     "owner": "sales",
+    "name": None,
+    "redirect_uris": [],
     "purpose": None,
     "contact": None,
     "tier": "reviewed",
