@@ -301,6 +301,7 @@ def test_a_refresh_token_counts_once(crm: Program) -> None:
     assert crm.use(third["access_token"]) == (200, None)
     got = crm.post("token", grant_type="refresh_token", refresh_token=third["refresh_token"], scope="orders:write")
     assert got.json()["error"] == "invalid_scope", "nobody allowed that"
+    assert crm.renew(third["refresh_token"]).status_code == 200, "and it cost nothing"
 
 
 def test_a_program_with_a_secret_shows_it(place: Place, crm: Program) -> None:
@@ -308,7 +309,9 @@ def test_a_program_with_a_secret_shows_it(place: Place, crm: Program) -> None:
     code = crm.code()
     assert crm.redeem(code).json()["error"] == "invalid_client"
     crm.auth = ("crm", "wrong")
-    assert crm.redeem(code).status_code == 401
+    refused = crm.redeem(code)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert "its secret is wrong" in refused.json()["error_description"]
     crm.auth = ("crm", secret)
     made = crm.redeem(code).json()
     assert crm.use(made["access_token"]) == (200, None)

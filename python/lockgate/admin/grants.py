@@ -234,6 +234,14 @@ class Grants:
         self.end(ACTOR, issuer, grant, why)
         return None
 
+    def renewable(self, issuer: str, program: str, refresh: str) -> frozenset[str] | None:
+        """The scopes that a refresh token of its own is good for, which goes on to be; none where it is not."""
+        name, _ = self._read(refresh) or ("", 0)
+        with self._store.read() as session:
+            row = session.get(AppGrant, name)
+            own = row is not None and (row.issuer, row.app) == (issuer, program) and _holds(row)
+            return frozenset(row.scopes) if row is not None and own else None
+
     def renew(self, issuer: str, program: str, refresh: str) -> Grant | None:
         """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""
         said = self._read(refresh)

@@ -104,6 +104,9 @@ class GrantStore(Protocol):
     def redeem(self, issuer: str, program: str, code: str) -> Redeemed | None:
         """What a code stands for. A second time it ends what came of the first (RFC 6749 section 4.1.2)."""
 
+    def renewable(self, issuer: str, program: str, refresh: str) -> frozenset[str] | None:
+        """The scopes that a refresh token of its own is good for, which goes on to be; none where it is not."""
+
     def renew(self, issuer: str, program: str, refresh: str) -> Grant | None:
         """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""
 

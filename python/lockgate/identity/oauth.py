@@ -37,6 +37,11 @@ FIELD_BYTES: Final = 4_096
 REFRESH: Final = "refresh_token"
 METHODS: Final = ["client_secret_basic", "client_secret_post", "none"]
 NO_STORE: Final = {"Cache-Control": "no-store"}
+UNPROVEN: Final = (
+    "There is no such program, it was stopped, or its secret is wrong or missing: one that has a secret shows it in "
+    "every request, by client_secret_basic or client_secret_post, and one that has none sends its client_id alone."
+)
+"""Which of these it is would tell who makes names up which there are."""
 PROGRAM: Final = "app:"
 """What `sub` begins with where a program acts for itself."""
 _OWN_MACHINE: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?(?P<rest>[/?][^#]*)?")
@@ -235,8 +240,13 @@ class RenewGrant(RefreshTokenGrant):
     server: Server
 
     def authenticate_refresh_token(self, refresh_token: str) -> _Refreshing | None:
-        """It counts once."""
-        grant = self.server.store.renew(self.server.setup.name, self.request.client.program.id, refresh_token)
+        """It counts once; a slip in the scopes does not cost it."""
+        name, program = self.server.setup.name, self.request.client.program.id
+        wanted = (self.request.payload.scope or "").split()
+        allowed = self.server.store.renewable(name, program, refresh_token)
+        if allowed is not None and not allowed.issuperset(wanted):
+            raise InvalidScopeError("Nobody allowed that.")
+        grant = self.server.store.renew(name, program, refresh_token)
         return _Refreshing(grant) if grant is not None else None
 
     def authenticate_user(self, refresh_token: _Refreshing) -> Grant:
@@ -344,6 +354,13 @@ class Server(AuthorizationServer):
         if "Location" in said:
             return RedirectResponse(add_params_to_uri(said["Location"], {"iss": self.setup.issuer}), 303, NO_STORE)
         return JSONResponse(dict(body), status, {**said, **NO_STORE})
+
+    def handle_error_response(self, request: Asked, error: OAuth2Error) -> Response:
+        """Authlib's words name its own methods, and not what to look at."""
+        if error.error == "invalid_client":
+            error.description = UNPROVEN
+        response: Response = super().handle_error_response(request, error)
+        return response
 
     def _tokens(
         self,
