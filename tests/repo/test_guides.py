@@ -20,7 +20,7 @@ from support.waiting import until
 
 GUIDES = matching(r"docs/guides/.*\.md$")
 BLOCK = re.compile(
-    r"^```(console|(?:python|yaml|json|seclang) (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^```(console|(?:python|yaml|json|cedar|seclang) (?P<file>[\w.]+))\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 # The default ports may be taken on the machine that runs the tests.
 PORTS = ("9000", "8080", "8081", "8443", "8444", "14000", "15000", "8053", "8055")
