@@ -145,6 +145,11 @@ class Document:
         """Whether the document says something there, even if it is wrong."""
         return self.item(*path) is not None
 
+    def lists(self, *path: str | int) -> bool:
+        """Whether the document has a list there; one thing may stand in its place."""
+        item = self.item(*path)
+        return item is not None and isinstance(item.children, list)
+
     def _version(self) -> None:
         item = self.sections.get("version")
         if item is None:

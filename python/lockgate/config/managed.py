@@ -151,7 +151,7 @@ class _Planner:
     def _said(self, path: Path, acme: Acme) -> list[tuple[str, ...]]:
         """The names that are written down: each must be possible."""
         names, good = acme.names or [], True
-        several = self.document.item(*path, "names", 0) is not None
+        several = self.document.lists(*path, "names")
         for number, name in enumerate(names):
             why = obstacle(name, acme)
             if why is not None:

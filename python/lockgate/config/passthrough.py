@@ -21,7 +21,7 @@ from lockgate.scalars import shown
 def entries(document: Document, listener: str, tls: Tls) -> Iterator[tuple[Path, Passthrough]]:
     """The entries, and where each is said: one may stand there without a list."""
     base: Path = ("listeners", listener, "tls", "passthrough")
-    several = document.item(*base, 0) is not None
+    several = document.lists(*base)
     for number, entry in enumerate(tls.passthrough):
         yield ((*base, number) if several else base), entry
 
@@ -45,7 +45,7 @@ def unjudged(document: Document) -> Iterator[tuple[Path, str]]:
     """Where names are carried on past every policy, and what that means: known to who wrote it, and told to others."""
     for listener, said in document.listeners.items():
         path: Path = ("listeners", listener, "tls", "passthrough")
-        several = document.item(*path, 0) is not None
+        several = document.lists(*path)
         for number, entry in enumerate(said.tls.passthrough if said.tls is not None else ()):
             where = f"no policy sees what is carried on to {shown(entry.upstream)}"
             what = "who calls, how much and with what is for the server there to judge"
@@ -63,7 +63,7 @@ def check(document: Document, listener: str, tls: Tls, managed: Managed) -> None
     taken: dict[str, int] = {}
     for number, (path, entry) in enumerate(entries(document, listener, tls)):
         _goes_to(document, (*path, "upstream"), entry)
-        listed = document.item(*path, "hosts", 0) is not None
+        listed = document.lists(*path, "hosts")
         for place, host in enumerate(entry.hosts):
             where = (*path, "hosts", place) if listed else (*path, "hosts")
             _host(document, where, host, ended.get(host))

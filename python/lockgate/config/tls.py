@@ -157,7 +157,7 @@ def check(document: Document, references: References) -> Managed:
 
 def _inbound(reading: _Reading, path: Path, tls: Tls) -> set[str]:
     named: set[str] = set()
-    several = reading.document.item(*path, "certificate", 0) is not None
+    several = reading.document.lists(*path, "certificate")
     for number, certificate in enumerate(tls.certificate):
         place = (*path, "certificate", number) if several else (*path, "certificate")
         alone = len(tls.certificate) == 1 and not tls.imported and tls.acme is None
