@@ -18,10 +18,10 @@ FOLDER = Path(__file__).parent / "providers"
 
 @functools.cache
 def installed() -> str:
-    """Where the providers are installed."""
-    found = subprocess.run([str(ROOT / "scripts/identity-providers.sh")], capture_output=True, text=True, check=False)
+    """Where the providers, and other servers in JavaScript, are installed."""
+    found = subprocess.run([str(ROOT / "scripts/node-servers.sh")], capture_output=True, text=True, check=False)
     if found.returncode:
-        pytest.skip(f"the identity providers cannot be installed: {found.stderr.strip()[-300:]}")
+        pytest.skip(f"the servers cannot be installed: {found.stderr.strip()[-300:]}")
     return found.stdout.strip()
 
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs the identity providers that tests run against (npm packages) into a
-# cache outside the repository, and prints where they are.
+# Installs servers of others that tests run against (npm packages): identity
+# providers, and an API that looks at nobody's rights. They go into a cache
+# outside the repository; where that is gets printed.
 #
 # LOCKGATE_TEST_CACHE names another place than ~/.cache/lockgate.
 set -euo pipefail
 
-cache=${LOCKGATE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lockgate}/identity-providers
-packages=(oidc-provider@9 oauth2-mock-server@8)
+cache=${LOCKGATE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lockgate}/node-servers
+packages=(oidc-provider@9 oauth2-mock-server@8 json-server@0.17)
 
 command -v node >/dev/null && command -v npm >/dev/null || {
-    echo "node and npm are wanted for the tests against real identity providers" >&2
+    echo "node and npm are wanted for the tests against real servers" >&2
     exit 1
 }
 mkdir -p "$cache"
