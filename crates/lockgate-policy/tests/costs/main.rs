@@ -7,5 +7,6 @@
 
 mod device;
 mod entitled;
+mod owned;
 mod place;
 mod token;
