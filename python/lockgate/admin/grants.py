@@ -432,11 +432,6 @@ class Grants:
                     registered=said,
                 )
             except AppRuleError as error:
-                # Nothing came of it: it is good for another try.
-                with self._store.write() as session:
-                    session.execute(
-                        update(AppToken).where(AppToken.digest == self._digest(token or "")).values(used_ms=None)
-                    )
                 raise RegistrationError("invalid_client_metadata", str(error)) from error
         self.changed()
         return self._registered(name, secret, access)

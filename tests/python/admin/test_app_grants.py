@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -333,17 +333,3 @@ def test_issuer_and_program_go_together(place: Place, clock: Clock) -> None:
     place.named({"crm": CRM})
     place.grants.follow({"here": SETUP})
     assert place.renew(refresh) is None
-
-
-def test_an_invitation_is_used_up_by_what_comes_of_it_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    invited = dataclasses.replace(cast("RegistrationSetup", SETUP.registration), open=False)
-    place.grants.follow({"here": dataclasses.replace(SETUP, registration=invited)})
-    token, _ = place.grants.invite("me")
-    monkeypatch.setattr("lockgate.admin.apps.MAX_APPS", 0)
-    with pytest.raises(RegistrationError, match="programs"):
-        place.grants.register("here", metadata(), token)
-    monkeypatch.undo()
-    assert place.grants.may_register("here", token)
-    place.grants.register("here", metadata(), token)
-    with pytest.raises(RegistrationError, match="was used"):
-        place.grants.register("here", metadata(), token)
