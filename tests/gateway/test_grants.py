@@ -24,6 +24,7 @@ from support.command import Ended, lockgate
 from support.people import GOOD, PeoplePlace, enter, send
 from support.processes import Processes
 from support.sign_in import Browser
+from support.waiting import until
 
 pytestmark = pytest.mark.full
 
@@ -287,7 +288,8 @@ def test_a_code_counts_once_and_for_who_asked(place: Place, crm: Program) -> Non
     made = crm.redeem(code).json()
     assert crm.use(made["access_token"]) == (200, None)
     assert crm.redeem(code).json()["error"] == "invalid_grant"
-    assert crm.use(made["access_token"]) == (401, "jwt-revoked"), "a code that was used twice was stolen once"
+    # A code that was used twice was stolen once; gates hear of it beside the answer.
+    until(lambda: crm.use(made["access_token"]) == (401, "jwt-revoked"), "the gate to refuse what came of it")
 
 
 def test_a_refresh_token_counts_once(crm: Program) -> None:
@@ -301,6 +303,8 @@ def test_a_refresh_token_counts_once(crm: Program) -> None:
     assert crm.use(third["access_token"]) == (200, None)
     got = crm.post("token", grant_type="refresh_token", refresh_token=third["refresh_token"], scope="orders:write")
     assert got.json()["error"] == "invalid_scope", "nobody allowed that"
+    got = crm.post("token", grant_type="refresh_token", refresh_token=third["refresh_token"], scope=" ")
+    assert got.json()["error"] == "invalid_scope", "nothing is asked for"
     assert crm.renew(third["refresh_token"]).status_code == 200, "and it cost nothing"
 
 

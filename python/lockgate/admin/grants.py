@@ -236,11 +236,12 @@ class Grants:
 
     def renewable(self, issuer: str, program: str, refresh: str) -> frozenset[str] | None:
         """The scopes that a refresh token of its own is good for, which goes on to be; none where it is not."""
-        name, _ = self._read(refresh) or ("", 0)
+        name, generation = self._read(refresh) or ("", 0)
         with self._store.read() as session:
             row = session.get(AppGrant, name)
-            own = row is not None and (row.issuer, row.app) == (issuer, program) and _holds(row)
-            return frozenset(row.scopes) if row is not None and own else None
+            if row is None or (row.issuer, row.app, row.generation) != (issuer, program, generation):
+                return None
+            return frozenset(row.scopes) if _holds(row) else None
 
     def renew(self, issuer: str, program: str, refresh: str) -> Grant | None:
         """What a refresh token stands for. A second time it ends that (RFC 9700 section 4.14.2)."""

@@ -15,7 +15,7 @@ from lockgate.scalars import shown
 TELL: Final[Mapping[type[Authentication], frozenset[str]]] = {
     ApiKey: frozenset({"scope"}),
     Signature: frozenset({"alg", "covered", "keyid", "tag"}),
-    Webhook: frozenset(),
+    Webhook: frozenset({"id", "timestamp"}),
 }
 """Ways whose callers have these claims and no others."""
 
@@ -76,7 +76,9 @@ def _scopes(document: Document, api: EffectiveApi) -> None:
 
 
 def _check(document: Document, api: EffectiveApi, path: Path, claim: str | None, room: str) -> None:
-    ways = [type(one.policy) for one in api.authenticate]
+    # Of ways that must hold together the first says who calls.
+    besides = {first + further for first, many in api.together for further in range(1, many)}
+    ways = [type(one.policy) for number, one in enumerate(api.authenticate) if number not in besides]
     told = frozenset().union(*(TELL.get(way, frozenset()) for way in ways))
     so = "all would share one count" if room == "users" else "this would refuse everyone"
     takes = f"the API {shown(api.name)} takes {listed(api)} alone" if ways else ""

@@ -242,10 +242,14 @@ class RenewGrant(RefreshTokenGrant):
     def authenticate_refresh_token(self, refresh_token: str) -> _Refreshing | None:
         """It counts once; a slip in the scopes does not cost it."""
         name, program = self.server.setup.name, self.request.client.program.id
-        wanted = (self.request.payload.scope or "").split()
+        scope = self.request.payload.scope
+        wanted = scope.split() if scope else []
         allowed = self.server.store.renewable(name, program, refresh_token)
-        if allowed is not None and not allowed.issuperset(wanted):
-            raise InvalidScopeError("Nobody allowed that.")
+        if allowed is not None:
+            if (scope and not wanted) or not allowed.issuperset(wanted):
+                raise InvalidScopeError("Nobody allowed that.")
+            if self.request.client.get_allowed_scope(" ".join(wanted or sorted(allowed))) is None:
+                raise InvalidScopeError("Nothing of that is left to the program.")
         grant = self.server.store.renew(name, program, refresh_token)
         return _Refreshing(grant) if grant is not None else None
 
