@@ -114,6 +114,9 @@ def pipeline() -> list[Step]:
 def policies() -> list[str]:
     """The names of the policies."""
 
+def claims() -> dict[str, list[str]]:
+    """Ways whose callers have these claims and no others, by their names."""
+
 def reasons() -> list[Reason]:
     """Every reason that a gate can give."""
 

@@ -129,8 +129,8 @@ def parse_size(value: object) -> int:
     return _scaled(found[1], found[2], unit)
 
 
-def parse_duration(value: object, meant: str = "s") -> int:
-    """Milliseconds, from `10s`, `500ms`, `1.5m`, `24h` or `7d`; a number alone is guessed to be in `meant`."""
+def parse_duration(value: object, meant: str | None = "s") -> int:
+    """Milliseconds, from `10s`, `500ms`, `1.5m`, `24h` or `7d`; a number alone is guessed to be in `meant`, if any."""
     if value in (0, "0") and not isinstance(value, bool):
         return 0
     if isinstance(value, int) and not isinstance(value, bool):
@@ -138,7 +138,7 @@ def parse_duration(value: object, meant: str = "s") -> int:
             "duration-without-unit",
             f"{shown(value)} has no unit",
             allowed="a number and a unit: ms, s, m, h or d",
-            hint=f"write `{value}{meant}` if you mean {_UNIT_WORDS[meant]}",
+            hint=f"write `{value}{meant}` if you mean {_UNIT_WORDS[meant]}" if meant else None,
         )
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     unit = _DURATION_UNITS.get(found[3]) if found else None
@@ -312,7 +312,7 @@ def duration(low: int, high: int) -> Scalar:
         number = value if isinstance(value, int) else 0
         likely = ("s", say_duration(low).lstrip("0123456789"), *_UNIT_WORDS)
         fits = (unit for unit in likely if low <= number * _DURATION_UNITS[unit] <= high)
-        return parse_duration(value, next(fits, "s"))
+        return parse_duration(value, next(fits, None))
 
     return Scalar(functools.partial(bounded, parse, low, high, say_duration), schema, say_duration)
 

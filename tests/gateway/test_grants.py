@@ -316,6 +316,14 @@ def test_a_program_with_a_secret_shows_it(place: Place, crm: Program) -> None:
     refused = crm.redeem(code)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
     assert "its secret is wrong" in refused.json()["error_description"]
+    for to in ("token", "revoke"):
+        told = []
+        for name in ("crm", "nobody"):
+            for auth, said in (((name, "wrong"), {}), (None, {"client_id": name, "client_secret": "wrong"})):
+                crm.auth = auth
+                answer = crm.post(to, grant_type="client_credentials", token="x", **said)
+                told.append((answer.status_code, answer.text, answer.headers["www-authenticate"]))
+        assert len(set(told)) == 1, "which programs there are is not told"
     crm.auth = ("crm", secret)
     made = crm.redeem(code).json()
     assert crm.use(made["access_token"]) == (200, None)

@@ -49,7 +49,7 @@ mod known;
 mod reasons;
 
 pub use format::{checked, environment, foreign, mint, Malformed, FOREIGN_BYTES, KEY_BYTES};
-pub use known::{Grant, KeyRecord, Terms, Used};
+pub use known::{Grant, KeyRecord, Terms, Used, CLAIMS};
 pub use reasons::*;
 
 /// The room's name everywhere.

@@ -108,6 +108,14 @@ pub const NAMES: &[&str] = &[
     websocket::NAME,
 ];
 
+/// Ways whose callers have these claims and no others, by their names.
+pub const CLAIMS: [(&str, &[&str]); 4] = [
+    (api_key::NAME, &api_key::CLAIMS),
+    (mtls::NAME, &mtls::CLAIMS),
+    (signature::NAME, &signature::CLAIMS),
+    (webhook::NAME, &webhook::CLAIMS),
+];
+
 /// Every reason that a room can give, room by room.
 #[must_use]
 pub fn reasons() -> Vec<ReasonRef> {

@@ -31,7 +31,7 @@ mod reasons;
 mod spiffe;
 mod wanted;
 
-pub use certificate::ClientCertificate;
+pub use certificate::{ClientCertificate, CLAIMS};
 pub use name::attributes;
 pub use reasons::*;
 pub use wanted::{KnownBy, Like, Wanted};

@@ -50,6 +50,7 @@ pub use digest::{Digests, CONTENT_DIGEST};
 pub use fields::{read, Signed, COVERED, FIELD_BYTES, SIGNATURE, SIGNATURES, SIGNATURE_INPUT};
 pub use keys::{Algorithm, Encoding, KeyForm, NamedKey, SECRET_BYTES};
 pub use reasons::*;
+pub use signer::CLAIMS;
 
 use base::{address, authority};
 use keys::Ready;

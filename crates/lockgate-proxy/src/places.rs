@@ -124,11 +124,7 @@ impl Places {
                     what,
                     until_ms,
                 };
-                longest = Some(
-                    longest
-                        .filter(|one| one.until_ms >= until_ms)
-                        .unwrap_or(full),
-                );
+                longest = Some(longest.map_or(full, |one| one.later(full)));
             }
         }
         if longest.is_some() {

@@ -14,6 +14,8 @@ mod session;
 mod tls;
 mod waf;
 
+use std::collections::HashMap;
+
 use lockgate_wire::coding::{Coding, Levels, Packer};
 use mimalloc::MiMalloc;
 use pyo3::prelude::*;
@@ -64,6 +66,13 @@ fn pipeline(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 #[pyfunction]
 fn policies() -> Vec<&'static str> {
     lockgate_policy::NAMES.to_vec()
+}
+
+/// Ways whose callers have these claims and no others, by their names.
+#[pyfunction]
+fn claims() -> HashMap<&'static str, Vec<&'static str>> {
+    let rooms = lockgate_policy::CLAIMS.into_iter();
+    rooms.map(|(room, names)| (room, names.to_vec())).collect()
 }
 
 /// Every reason that a gate can give.
@@ -142,6 +151,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<inprocess::Call>()?;
     module.add_function(wrap_pyfunction!(pipeline, module)?)?;
     module.add_function(wrap_pyfunction!(policies, module)?)?;
+    module.add_function(wrap_pyfunction!(claims, module)?)?;
     module.add_function(wrap_pyfunction!(reasons, module)?)?;
     module.add_function(wrap_pyfunction!(reserved_header, module)?)?;
     module.add_function(wrap_pyfunction!(pattern_fault, module)?)?;

@@ -55,6 +55,7 @@ OURS: Final = frozenset(
 )
 """What a program was told of itself, and sends back where it changes something (RFC 7592 section 2.2)."""
 ELSEWHERE: Final = "another one knows people here now"
+INVITATION: Final = "invitation"
 PUBLIC: Final = "none"
 """How a program proves itself that has no secret (RFC 7591 section 2)."""
 
@@ -396,7 +397,7 @@ class Grants:
             return False
         with self._store.read() as session:
             row = session.get(AppToken, self._digest(token))
-            return row is not None and row.kind == "invitation" and row.used_ms is None and row.until_ms > now_ms()
+            return row is not None and row.kind == INVITATION and row.used_ms is None and row.until_ms > now_ms()
 
     def register(self, issuer: str, metadata: dict[str, Any], token: str | None) -> Registered:
         """Register one. Raises `RegistrationError`."""
@@ -406,12 +407,8 @@ class Grants:
         said, given = taken(metadata, setup.scopes)
         with self._registering:
             self._make_room(issuer, setup.most)
-            if not setup.open:
-                with self._store.write() as session:
-                    row = session.get(AppToken, self._digest(token or ""))
-                    if row is None or row.used_ms is not None:
-                        raise RegistrationError("access_denied", "This invitation was used.")
-                    row.used_ms = now_ms()
+            if not setup.open and not self._uses(token):
+                raise RegistrationError("access_denied", "This invitation was used, or is over.")
             name, access = f"app-{secrets.token_hex(8)}", secrets.token_urlsafe(32)
             secret = secrets.token_urlsafe(32) if said["token_endpoint_auth_method"] != PUBLIC else None
             kept = {"digest": self._digest(secret), "created_ms": now_ms(), "until_ms": None} if secret else None
@@ -433,9 +430,28 @@ class Grants:
                     registered=said,
                 )
             except AppRuleError as error:
+                if not setup.open:
+                    self._gives_back(token)
                 raise RegistrationError("invalid_client_metadata", str(error)) from error
         self.changed()
         return self._registered(name, secret, access)
+
+    def _uses(self, token: str | None) -> bool:
+        """Use up an invitation; whether it was good till now."""
+        at_ms = now_ms()
+        with self._store.write() as session:
+            row = session.get(AppToken, self._digest(token or ""))
+            if row is None or row.kind != INVITATION or row.used_ms is not None or row.until_ms <= at_ms:
+                return False
+            row.used_ms = at_ms
+            return True
+
+    def _gives_back(self, token: str | None) -> None:
+        """Take back that an invitation was used: nothing came of it. Only by who used it, who waits for nobody."""
+        with self._store.write() as session:
+            row = session.get(AppToken, self._digest(token or ""))
+            if row is not None and row.kind == INVITATION:
+                row.used_ms = None
 
     def _make_room(self, issuer: str, most: int) -> None:
         """Where there are as many as there may be, the oldest goes that nobody has let in for an hour."""
@@ -514,7 +530,7 @@ class Grants:
         """A token that one program registers itself with; and until when."""
         token, until = secrets.token_urlsafe(32), until_ms or now_ms() + INVITATION_MS
         with self._store.write() as session:
-            session.add(AppToken(digest=self._digest(token), kind="invitation", until_ms=until))
+            session.add(AppToken(digest=self._digest(token), kind=INVITATION, until_ms=until))
             self._journal.audit(actor, "app.invite", "apps", {"until_ms": until})
         return token, until
 

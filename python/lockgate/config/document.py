@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -89,6 +89,7 @@ class Document:
     def read(cls, sections: dict[str, Item], problems: Problems) -> Document:
         """Put each section through its model, and note what is refused."""
         document = cls(sections, problems)
+        problems.standing = document.standing
         allowed = list(Config.model_fields)
         for name, item in sections.items():
             if name not in allowed:
@@ -126,6 +127,11 @@ class Document:
         found, depth = root.find(path[1:])
         return found if depth == len(path) - 1 else None
 
+    def standing(self, path: Sequence[object]) -> list[object]:
+        """The path as it stands in the document, without the steps that a short form leaves out."""
+        root = self.sections.get(str(path[0])) if path else None
+        return [path[0], *root.standing(path[1:])] if root is not None else list(path)
+
     def region(self, *path: str | int) -> Region:
         """The key at the path, or of the nearest thing above it that the document says."""
         root = self.sections.get(str(path[0]))
@@ -144,11 +150,6 @@ class Document:
     def says(self, *path: str | int) -> bool:
         """Whether the document says something there, even if it is wrong."""
         return self.item(*path) is not None
-
-    def lists(self, *path: str | int) -> bool:
-        """Whether the document has a list there; one thing may stand in its place."""
-        item = self.item(*path)
-        return item is not None and isinstance(item.children, list)
 
     def _version(self) -> None:
         item = self.sections.get("version")

@@ -83,7 +83,7 @@ def findings(document: Document, apis: list[EffectiveApi], now: dt.datetime) -> 
                 kind="finding",
                 code="passthrough-unjudged",
                 severity="info",
-                object=".".join(map(str, path)),
+                object=".".join(map(str, document.standing(path))),
                 message=message,
                 source=document.problems.sources[region.file],
                 region=region,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from lockgate.config.document import Document
 from lockgate.config.known import known
+from lockgate.config.model_apps import withheld
 from lockgate.config.placed import Path
 from lockgate.paths import RESERVED
 from lockgate.scalars import shown
@@ -183,5 +184,13 @@ def _registration(document: Document, name: str, path: Path) -> None:
                 f"nobody can be asked for the scope {shown(scope)}",
                 allowed=", ".join(map(shown, list(said.scopes)[:20])),
                 hint=f"add it to `issuers.{name}.grants.scopes`, with the words that people read",
+                path=place,
+            )
+        elif withheld(document.third_party.tiers.of("unreviewed"), scope):
+            document.problems.add(
+                document.value_region(*place),
+                "grants-scope-never",
+                f"programs that nobody has reviewed never have the scope {shown(scope)}, so none could register",
+                hint="take it out; a program that needs it gets it once it was reviewed: `lockgate apps change`",
                 path=place,
             )

@@ -151,11 +151,10 @@ class _Planner:
     def _said(self, path: Path, acme: Acme) -> list[tuple[str, ...]]:
         """The names that are written down: each must be possible."""
         names, good = acme.names or [], True
-        several = self.document.lists(*path, "names")
         for number, name in enumerate(names):
             why = obstacle(name, acme)
             if why is not None:
-                place = (*path, "names", number) if several else (*path, "names")
+                place = (*path, "names", number)
                 region = self.document.value_region(*place)
                 self.document.problems.add(region, "acme-name-impossible", why.message, hint=why.hint, path=place)
                 good = False

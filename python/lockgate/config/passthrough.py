@@ -21,9 +21,8 @@ from lockgate.scalars import shown
 def entries(document: Document, listener: str, tls: Tls) -> Iterator[tuple[Path, Passthrough]]:
     """The entries, and where each is said: one may stand there without a list."""
     base: Path = ("listeners", listener, "tls", "passthrough")
-    several = document.lists(*base)
     for number, entry in enumerate(tls.passthrough):
-        yield ((*base, number) if several else base), entry
+        yield (*base, number), entry
 
 
 def bundled(document: Document, listener: str, tls: Tls, managed: Managed, lists: Lists) -> list[types.Passthrough]:
@@ -45,11 +44,10 @@ def unjudged(document: Document) -> Iterator[tuple[Path, str]]:
     """Where names are carried on past every policy, and what that means: known to who wrote it, and told to others."""
     for listener, said in document.listeners.items():
         path: Path = ("listeners", listener, "tls", "passthrough")
-        several = document.lists(*path)
         for number, entry in enumerate(said.tls.passthrough if said.tls is not None else ()):
             where = f"no policy sees what is carried on to {shown(entry.upstream)}"
             what = "who calls, how much and with what is for the server there to judge"
-            yield ((*path, number) if several else path), f"{where}: {what}"
+            yield (*path, number), f"{where}: {what}"
 
 
 def below(name: str, pattern: str) -> bool:
@@ -63,9 +61,8 @@ def check(document: Document, listener: str, tls: Tls, managed: Managed) -> None
     taken: dict[str, int] = {}
     for number, (path, entry) in enumerate(entries(document, listener, tls)):
         _goes_to(document, (*path, "upstream"), entry)
-        listed = document.lists(*path, "hosts")
         for place, host in enumerate(entry.hosts):
-            where = (*path, "hosts", place) if listed else (*path, "hosts")
+            where = (*path, "hosts", place)
             _host(document, where, host, ended.get(host))
             if taken.setdefault(host, number) != number or host in entry.hosts[:place]:
                 _add(document, where, "passthrough-twice", f"{shown(host)} is carried on already", hint="name it once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lockgate.addresses import is_inside
 from lockgate.config.document import Document
@@ -16,6 +16,9 @@ from lockgate.config.model_people import Mail
 from lockgate.config.references import References, secret_reference
 from lockgate.config.sign_in import pages
 from lockgate.scalars import shown
+
+PERSON: Final = frozenset({"sub", "preferred_username", "groups", "name", "email", "amr", "iat"})
+"""What is said of people of this installation who show a password, as claims."""
 
 
 @dataclass(frozen=True, slots=True)

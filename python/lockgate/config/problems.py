@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -134,6 +134,8 @@ class Problems:
 
     found: dict[tuple[int, int, int, str, str], Problem] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
+    standing: Callable[[Sequence[object]], Sequence[object]] = list
+    """A path as it stands in the document."""
     partial: bool = False
     """Whether something is there and misspelt that is needed, so that what it belongs to could not be made."""
 
@@ -159,7 +161,7 @@ class Problems:
             severity=severity,
             allowed=allowed,
             hint=hint,
-            path=".".join(map(str, path)),
+            path=".".join(map(str, self.standing(tuple(path)))),
         )
         if len(self.found) < MAX_PROBLEMS:
             self.found.setdefault(problem.order, problem)

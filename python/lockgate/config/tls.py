@@ -157,9 +157,8 @@ def check(document: Document, references: References) -> Managed:
 
 def _inbound(reading: _Reading, path: Path, tls: Tls) -> set[str]:
     named: set[str] = set()
-    several = reading.document.lists(*path, "certificate")
     for number, certificate in enumerate(tls.certificate):
-        place = (*path, "certificate", number) if several else (*path, "certificate")
+        place = (*path, "certificate", number)
         alone = len(tls.certificate) == 1 and not tls.imported and tls.acme is None
         named |= reading.certificate(place, certificate.chain, certificate.key, alone=alone)
     for place, clients in rules_for_clients(path, tls):
@@ -396,8 +395,7 @@ class _Reading:
                 )
 
     def _warn(self, path: Path, place: int, code: str, message: str, hint: str) -> None:
-        several = self.document.item(*path, place) is not None
-        where = (*path, place) if several else path
+        where = (*path, place)
         region = self.document.value_region(*where)
         self.document.problems.add(region, code, message, severity="warning", hint=hint, path=where)
 

@@ -72,7 +72,16 @@ class Item:
 
     def find(self, path: Sequence[object]) -> tuple[Item, int]:
         """The item that lies deepest along the path, and how many steps of it were found."""
-        item = self
+        item, depth, _ = self._walk(path)
+        return item, depth
+
+    def standing(self, path: Sequence[object]) -> list[object]:
+        """The path without the steps that a short form leaves out."""
+        _, depth, walked = self._walk(path)
+        return [*walked, *path[depth:]]
+
+    def _walk(self, path: Sequence[object]) -> tuple[Item, int, list[object]]:
+        item, walked = self, list[object]()
         for depth, step in enumerate(path):
             children = item.children
             below: Item | None = None
@@ -82,12 +91,13 @@ class Item:
                 below = children[step]
             if below is None and step in LEFT_OUT and isinstance(children, dict | list):
                 continue
-            if below is None and step == 0 and isinstance(children, dict):
+            if below is None and step == 0 and not isinstance(children, list):
                 continue  # One thing, in place of a list of them.
             if below is None:
-                return item, depth
+                return item, depth, walked
             item = below
-        return item, len(path)
+            walked.append(step)
+        return item, len(path), walked
 
 
 LEFT_OUT: Final = frozenset({"caps", "opens", "rules"})

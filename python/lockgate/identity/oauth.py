@@ -10,6 +10,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +24,7 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Payload,
     OAuth2Request,
 )
+from authlib.oauth2.rfc6749.authenticate_client import ClientAuthentication
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -42,6 +44,8 @@ UNPROVEN: Final = (
     "every request, by client_secret_basic or client_secret_post, and one that has none sends its client_id alone."
 )
 """Which of these it is would tell who makes names up which there are."""
+_NOBODY: Final = Program("", "", "", None, "", "", (), frozenset(), has_secret=True)
+"""A program that can show nothing."""
 PROGRAM: Final = "app:"
 """What `sub` begins with where a program acts for itself."""
 _OWN_MACHINE: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(:[1-9][0-9]{0,4})?(?P<rest>[/?][^#]*)?")
@@ -335,6 +339,14 @@ class Server(AuthorizationServer):
         """The program of that name."""
         program = self.store.program(client_id)
         return Client(program, self.setup, self.store) if program is not None else None
+
+    def authenticate_client(self, request: Asked, methods: list[str], endpoint: str = "token") -> Client:
+        """A name that nobody has goes the way of one whose secret is wrong: same steps, same answer, same time."""
+        found: Client = ClientAuthentication(self._named)(request, methods, endpoint)
+        return found
+
+    def _named(self, client_id: str) -> Client:
+        return self.query_client(client_id) or Client(replace(_NOBODY, id=client_id), self.setup, self.store)
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """What nobody can be asked for is a slip; what this program was not given is left out."""

@@ -491,7 +491,7 @@ class Case(Settings):
         "more of it. Left out, such a request is refused as undecided (`decision-unstated`).",
         examples=["allow", {"allow": False, "reason": "not yours"}],
     )
-    others: Annotated[int, count(1, MAX_USERS)] = Field(
+    others: Annotated[int, count(0, MAX_USERS)] = Field(
         default=0,
         description="How many other users are taken to be there, and to have come today, where the API caps them "
         "(`users`). Left out, nobody is: a case begins without users.",

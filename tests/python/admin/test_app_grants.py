@@ -284,6 +284,32 @@ def test_the_oldest_that_nobody_let_in_makes_room(place: Place, clock: Clock) ->
     assert {app.id for app in place.apps.every()} == {"crm", names[0], third}
 
 
+def test_an_invitation_is_used_up_by_a_program_alone(
+    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert SETUP.registration is not None
+    asked = dataclasses.replace(SETUP.registration, open=False, most=3)
+    place.grants.follow({"here": dataclasses.replace(SETUP, registration=asked)})
+    token, _ = place.grants.invite("me")
+    with monkeypatch.context() as full:
+        full.setattr("lockgate.admin.apps.MAX_APPS", 0)
+        with pytest.raises(RegistrationError, match="there are 0 programs"):
+            place.grants.register("here", metadata(), token)
+    _, code = place.let_in()
+    for other in (None, "made up", code):
+        with pytest.raises(RegistrationError, match="was used, or is over"):
+            place.grants.register("here", metadata(), other)
+    made = place.grants.register("here", metadata(), token)
+    monkeypatch.setattr("lockgate.admin.apps.MAX_APPS", 1)
+    with pytest.raises(RegistrationError, match="was used, or is over"):
+        place.grants.register("here", metadata(), token)
+    assert {app.id for app in place.apps.every()} == {"crm", made.program.id}
+    late, until_ms = place.grants.invite("me")
+    clock.now_ms = until_ms
+    with pytest.raises(RegistrationError, match="was used, or is over"):
+        place.grants.register("here", metadata(), late)
+
+
 def test_a_program_that_becomes_another_is_looked_at_again(place: Place, clock: Clock) -> None:
     made = place.grants.register("here", metadata(), None)
     program = made.program.id

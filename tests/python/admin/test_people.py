@@ -19,7 +19,7 @@ from lockgate.admin.people import EVENTS_A_SECOND, PeopleKeeper
 from lockgate.admin.store import Store
 from lockgate.admin.users import FAILURES_KEPT, Failures, UserExistsError, UserNotFoundError, Users, UserStateError
 from lockgate.config import Duties
-from lockgate.config.people import DirectoryPeople, LocalPeople, MailWay, People
+from lockgate.config.people import PERSON, DirectoryPeople, LocalPeople, MailWay, People
 from lockgate.identity.abuse import FIRST_WAIT_MS, FORGOTTEN_MS, FREE_FAILURES, LONGEST_WAIT_MS
 from lockgate.identity.passwords import Hasher, UnfitError
 from lockgate.identity.people import Device, UnavailableError, Where, WrongError
@@ -356,6 +356,7 @@ def test_gates_are_answered(place: Place) -> None:
             "amr": ["pwd"],
             "iat": 1_800_000_000,
         }
+        assert {"active", *PERSON} == set(json.loads(answer or ""))
         for wrong in (both("ann:wrong"), both("ann"), both("ann:"), "no base64", "/w=="):
             assert await place.keeper.answer("people", wrong, "192.0.2.1") == ("answered", '{"active": false}')
         place.hasher._most = 0

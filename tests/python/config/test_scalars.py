@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from lockgate.addresses import is_loopback, parse_host, parse_listen, parse_network, parse_target
 from lockgate.scalars import (
+    duration,
     parse_date,
     parse_duration,
     parse_rate,
@@ -75,6 +78,14 @@ def test_no_durations(text: object) -> None:
 def test_a_minute_is_no_month_and_a_mebibyte_no_millisecond() -> None:
     with pytest.raises(PydanticCustomError):
         parse_duration("5M")
+
+
+def test_no_unit_is_guessed_that_would_not_fit() -> None:
+    adapter = TypeAdapter(Annotated[int, duration(1_000, 86_400_000)])
+    for value, hint in ((90, "write `90s` if you mean seconds"), (-5, None), (10**12, None)):
+        with pytest.raises(ValidationError) as raised:
+            adapter.validate_python(value)
+        assert raised.value.errors()[0]["ctx"].get("hint") == hint
 
 
 @given(st.integers(0, 2**50))

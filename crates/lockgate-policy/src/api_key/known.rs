@@ -89,12 +89,15 @@ pub struct Terms {
     pub claims: Option<Arc<Map<String, Value>>>,
 }
 
+/// What is said of a key's holder, as claims.
+pub const CLAIMS: [&str; 1] = ["scope"];
+
 impl Terms {
     /// The claims of a key with these scopes, as a token has them (RFC 8693 section 4.2).
     #[must_use]
     pub fn claims(scopes: &[String]) -> Option<Arc<Map<String, Value>>> {
-        let scope = ("scope".to_owned(), Value::from(scopes.join(" ")));
-        (!scopes.is_empty()).then(|| Arc::new(Map::from_iter([scope])))
+        let said = CLAIMS.map(|name| (name.to_owned(), Value::from(scopes.join(" "))));
+        (!scopes.is_empty()).then(|| Arc::new(Map::from_iter(said)))
     }
 }
 

@@ -20,6 +20,11 @@ const MAX_NAMES: usize = 256;
 /// Longest name that is looked at, bytes: a SPIFFE ID has at most 2,048.
 const MAX_NAME: usize = 2_048;
 
+/// What a certificate says, as claims.
+pub const CLAIMS: [&str; 10] = [
+    "subject", "issuer", "serial", "dns", "uri", "email", "ip", "spki", "x5t#S256", "exp",
+];
+
 /// A certificate that a client showed, and that was trusted.
 pub struct ClientCertificate {
     /// DNS names, in lower case.
@@ -150,25 +155,23 @@ impl ClientCertificate {
     /// What it says, as claims: by `claim:NAME` others ask for it.
     pub(super) fn claims(&self) -> Arc<Map<String, Value>> {
         let made = self.claims.get_or_init(|| {
-            let mut claims = Map::new();
-            let mut add = |name: &str, value: Value| {
-                claims.insert(name.to_owned(), value);
-            };
-            add("subject", json!(self.subject_text));
-            add("issuer", json!(self.issuer));
-            add("serial", json!(self.serial));
-            add("dns", json!(self.dns));
-            add("uri", json!(self.uris));
-            add("email", json!(self.emails));
             let addresses = self.addresses.iter().map(ToString::to_string);
-            add("ip", json!(addresses.collect::<Vec<_>>()));
-            add("spki", json!(pin(&self.key)));
             // As a token that is bound to it says it (RFC 8705 section 3.1).
             let thumbprint =
                 base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.fingerprint);
-            add("x5t#S256", json!(thumbprint));
-            add("exp", json!((self.not_after_ms / 1_000).saturating_sub(1)));
-            Arc::new(claims)
+            let values = [
+                json!(self.subject_text),
+                json!(self.issuer),
+                json!(self.serial),
+                json!(self.dns),
+                json!(self.uris),
+                json!(self.emails),
+                json!(addresses.collect::<Vec<_>>()),
+                json!(pin(&self.key)),
+                json!(thumbprint),
+                json!((self.not_after_ms / 1_000).saturating_sub(1)),
+            ];
+            Arc::new(CLAIMS.map(str::to_owned).into_iter().zip(values).collect())
         });
         Arc::clone(made)
     }

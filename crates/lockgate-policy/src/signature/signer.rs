@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fields::Signed;
 use super::keys::Algorithm;
@@ -11,24 +11,28 @@ use super::NAME;
 use crate::jwt::ProofMark;
 use crate::Identity;
 
+/// What is said of a message that was signed, as claims.
+pub const CLAIMS: [&str; 4] = ["alg", "covered", "keyid", "tag"];
+
 /// Who calls, by a key of this name.
 pub(super) fn identity(name: &str, owner: &str, algorithm: Algorithm, signed: &Signed) -> Identity {
-    let mut claims = Map::new();
-    claims.insert("alg".into(), algorithm.as_str().into());
     let covered = signed.components.iter().map(|one| Value::from(one.text()));
-    claims.insert("covered".into(), covered.collect());
-    for (name, value) in [("keyid", &signed.keyid), ("tag", &signed.tag)] {
-        if let Some(value) = value {
-            claims.insert(name.into(), value.as_str().into());
-        }
-    }
+    let text = |said: &Option<_>| said.as_deref().map(Value::from);
+    let values = [
+        Some(algorithm.as_str().into()),
+        Some(covered.collect()),
+        text(&signed.keyid),
+        text(&signed.tag),
+    ];
+    let claims = CLAIMS.into_iter().zip(values);
+    let claims = claims.filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Identity {
         proved_by: NAME,
         // With the room's name, so that a key's is nobody else's of another room.
         credential: format!("{NAME}:{name}").into(),
         owner: owner.into(),
         app: None,
-        claims: Some(Arc::new(claims)),
+        claims: Some(Arc::new(claims.collect())),
     }
 }
 

@@ -40,7 +40,7 @@ impl Seats {
     #[must_use]
     pub fn full(&self, others: u32, now_ms: u64) -> Option<Full> {
         let fills = |cap: u32| cap > 0 && others >= cap;
-        let mut full = self.0.iter().enumerate().filter_map(|(seat, one)| {
+        let full = self.0.iter().enumerate().filter_map(|(seat, one)| {
             let (what, until_ms) = if fills(one.distinct) {
                 (Many::Distinct, (day(now_ms) + 1) * DAY_MS)
             } else if fills(one.concurrent) {
@@ -54,7 +54,7 @@ impl Seats {
                 until_ms,
             })
         });
-        full.next()
+        full.reduce(Full::later)
     }
 }
 
@@ -67,6 +67,18 @@ pub struct Full {
     pub what: Many,
     /// When there may be one, milliseconds since the epoch.
     pub until_ms: u64,
+}
+
+impl Full {
+    /// Of two places that are full the one that is so for longer; of alike ones the first.
+    #[must_use]
+    pub const fn later(self, other: Self) -> Self {
+        if other.until_ms > self.until_ms {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// What there are too many of.

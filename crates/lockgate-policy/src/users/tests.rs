@@ -186,7 +186,7 @@ fn so_many_others_fill_a_cap_or_leave_places() {
             .map(|full| (full.seat, full.what, full.until_ms))
     };
     assert_eq!(full(3), Some((1, Many::Concurrent, NOON_MS + 60_000)));
-    assert_eq!(full(4), Some((1, Many::Concurrent, NOON_MS + 60_000)));
+    assert_eq!(full(4), Some((2, Many::Distinct, NOON_MS + DAY_MS / 2)));
     assert_eq!(full(5), Some((1, Many::Distinct, NOON_MS + DAY_MS / 2)));
 }
 
