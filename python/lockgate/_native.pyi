@@ -21,6 +21,7 @@ __all__ = [
     "check_client_trust",
     "check_geo",
     "check_key_fact",
+    "claims",
     "client_refusal",
     "event_schema",
     "events_durable_until",

@@ -63,7 +63,7 @@ def check(document: Document, apis: list[EffectiveApi], lists: Lists, references
             check_bodies(document, placed)
         check_limits(document, api.name, api.limits)
     for name, listener in document.listeners.items():
-        for path, entry in passthrough.entries(document, name, listener.tls) if listener.tls is not None else ():
+        for path, entry in passthrough.entries(name, listener.tls) if listener.tls is not None else ():
             check_filter(document, entry.ip_filter, (*path, "ip_filter"), lists)
     _certificates(document, apis)
     _native_calls(document, apis)

@@ -50,7 +50,7 @@ class ListFiles:
                     entry.model_copy(
                         update={"ip_filter": self._filter(document, entry.ip_filter, (*path, "ip_filter"))}
                     )
-                    for path, entry in passthrough.entries(document, name, tls)
+                    for path, entry in passthrough.entries(name, tls)
                 ]
                 update = {"tls": tls.model_copy(update={"passthrough": ways})}
                 document.listeners[name] = listener.model_copy(update=update)

@@ -18,7 +18,7 @@ from lockgate.policies import Lists
 from lockgate.scalars import shown
 
 
-def entries(document: Document, listener: str, tls: Tls) -> Iterator[tuple[Path, Passthrough]]:
+def entries(listener: str, tls: Tls) -> Iterator[tuple[Path, Passthrough]]:
     """The entries, and where each is said: one may stand there without a list."""
     base: Path = ("listeners", listener, "tls", "passthrough")
     for number, entry in enumerate(tls.passthrough):
@@ -59,7 +59,7 @@ def check(document: Document, listener: str, tls: Tls, managed: Managed) -> None
     """Note what is carried on and ended as well, and what goes nowhere."""
     ended = dict(_ended(document, listener, tls, managed))
     taken: dict[str, int] = {}
-    for number, (path, entry) in enumerate(entries(document, listener, tls)):
+    for number, (path, entry) in enumerate(entries(listener, tls)):
         _goes_to(document, (*path, "upstream"), entry)
         for place, host in enumerate(entry.hosts):
             where = (*path, "hosts", place)
