@@ -212,7 +212,7 @@ def test_one_that_was_lost_is_had_again(certified: Certified) -> None:
     for kept in (certified.folder / ".lockgate/certificates").glob(f"{host}*"):
         shutil.rmtree(kept)
     certified.start()
-    until(lambda: certified.shows(host) not in {first, None}, "another one", within=60)
+    certified.another(host, first)
 
 
 def test_gates_elsewhere_get_certificates_and_answer_for_them(certified: Certified) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +88,21 @@ class Certified:
             row = self.rows().get(name, {})
             return row if row.get("state") == "good" else None
 
+        row: dict[str, Any] = self._told(look, f"the certificate {name}")
+        self._told(lambda: self.shows(name) == row["fingerprint"], "a gate that shows it")
+        return row
+
+    def another(self, name: str, than: str) -> None:
+        """Wait until clients are shown another certificate."""
+        self._told(lambda: self.shows(name) not in {than, None}, "another one")
+
+    def _told(self, look: Callable[[], Any], what: str) -> Any:
+        """Wait, and say how things stand where that is in vain."""
         assert self.running is not None
         try:
-            row = until(look, f"the certificate {name}", within=60)
-            until(lambda: self.shows(name) == row["fingerprint"], "a gate that shows it")
-        except TimeoutError:
-            raise AssertionError(f"{self.rows()}\n{self.running.output}") from None
-        return row
+            return until(look, what, within=60)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.rows()}\n{self.running.output}") from None
 
     def connect(self, name: str, port: int | None = None) -> ssl.SSLSocket:
         """A connection over TLS that believes in Pebble alone."""

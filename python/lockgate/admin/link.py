@@ -219,7 +219,8 @@ class LinkServer:
         loop = asyncio.get_running_loop()
         until = loop.time() + within
         while True:
-            gates = [gate for gate in self.gates.values() if gate.bundle_hash is not None]
+            # One that waits to be told what to serve has a bundle, and lets nobody in.
+            gates = [gate for gate in self.gates.values() if gate.bundle_hash is not None and gate.addresses]
             left = max(0.0, until - loop.time())
             held = await asyncio.gather(*(gate.holds(number, left) for gate in gates))
             knowing = tuple(gate.name for gate, done in zip(gates, held, strict=True) if done)

@@ -59,6 +59,10 @@ class FakeGate(FakeAsking):
         self.bell, self.ring = socket.socketpair()
         self.open: list[tuple[str, str, list[bytes]]] = []
         self.told: list[tuple[str, str, int, int]] = []
+        self.closed = False
+        """Whether it has a bundle, and waits to be told that it is the one to serve."""
+        self.shut = threading.Event()
+        """Set while it takes its time to open."""
         self.other_bell, self.other_ring = socket.socketpair()
         for end in (self.bell, self.ring, self.other_bell, self.other_ring):
             weakref.finalize(self, end.close)
@@ -136,7 +140,13 @@ class FakeGate(FakeAsking):
         return []
 
     def addresses(self) -> dict[str, str]:
-        return {"public": "127.0.0.1:1"} if self.bundle else {}
+        return {"public": "127.0.0.1:1"} if self.bundle and not self.closed else {}
+
+    def let_in(self) -> bool:
+        if self.shut.is_set():
+            return False
+        waited, self.closed = self.closed, False
+        return waited
 
     def stats(self) -> dict[str, Any]:
         return {"requests": 7}
@@ -189,6 +199,7 @@ class Wire:
             retiring=lambda: retiring,
             loaded=lambda _info: None,
             refused=lambda _code, why: self.refused.append(why),
+            let_in=gate.let_in,
         )
         self.links.append(link)
         link.start()
@@ -771,6 +782,19 @@ def test_a_gate_gets_certificates_when_it_connects_and_when_they_change(wire: Wi
     assert wire.call(wire.server.certificates_reached(second, 5)).knowing == ("local",)
     assert gate.certificates[1:] == [{"certificates": [], "challenges": []}]
     assert wire.fill() == second, "what is the same is not sent again"
+
+
+def test_a_gate_that_lets_nobody_in_yet_answers_no_authority(wire: Wire) -> None:
+    gate = FakeGate()
+    bundle = wire.publish()
+    gate.bundle, gate.closed = {"sequence": bundle.sequence, "hash": bundle.hash}, True
+    gate.shut.set()
+    wire.connected(gate)
+    number = wire.fill(CHALLENGE)
+    until(lambda: gate.certificates, "the challenge")
+    assert wire.call(wire.server.certificates_reached(number, 0.05)).knowing == ()
+    gate.shut.clear()
+    assert wire.call(wire.server.certificates_reached(number, 20)).knowing == ("local",)
 
 
 def test_a_gate_loses_nothing_before_anybody_knows_what_it_should_have(wire: Wire) -> None:
