@@ -31,7 +31,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision, Effect, EntityTypeName, Response};
+use cedar_policy::Effect;
+use cedar_policy_core::ast::{EntityType, Literal, SlotEnv, Value, ValueKind};
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +42,8 @@ use crate::device::Standing;
 use crate::risk::Score;
 use crate::roles::Book;
 use crate::{
-    Answers, ConfigError, Content, Denial, Gather, Identity, Need, Place, PolicyError, RequestView,
-    Verdict,
+    Answers, ConfigError, Content, Denial, Gather, Identity, Need, Place, PolicyError, Reason,
+    RequestView, Verdict,
 };
 
 mod index;
@@ -57,6 +60,7 @@ pub use shape::{Field, Scalar, Shape};
 
 use index::{index, type_name, Asked};
 use text::Written;
+use used::Look;
 
 /// The room's name everywhere.
 pub const NAME: &str = "cedar";
@@ -141,9 +145,7 @@ pub struct Cedar {
     /// By the number that is a policy's id.
     written: Box<[Written]>,
     book: Arc<Book>,
-    authorizer: Authorizer,
-    caller: EntityTypeName,
-    claims: Box<[Field]>,
+    caller: EntityType,
     body_bytes: u64,
 }
 
@@ -160,12 +162,10 @@ impl Cedar {
         let written = text::read(&config.sources, schema)?;
         let kinds = schema::kinds(&config.operations);
         Ok(Self {
-            operations: index(&config.operations, &kinds, &written, book)?,
+            operations: index(&config.operations, &config.claims, &kinds, &written, book)?,
             written: written.into(),
             book: Arc::clone(book),
-            authorizer: Authorizer::new(),
             caller: type_name(schema::CALLER).map_err(|error| vec![error])?,
-            claims: config.claims.clone().into(),
             body_bytes: config.body_bytes,
         })
     }
@@ -174,9 +174,7 @@ impl Cedar {
     #[must_use]
     pub fn locates(&self) -> bool {
         let mut all = self.operations.values();
-        all.any(|asked| {
-            asked.used.has("context.network.country") || asked.used.has("context.network.system")
-        })
+        all.any(|asked| asked.looks.at(Look::Country) || asked.looks.at(Look::System))
     }
 
     /// Whether a policy may permit a request, whoever asks.
@@ -185,8 +183,8 @@ impl Cedar {
         let asked = self.operations.get(operation(view));
         asked.is_some_and(|asked| {
             let named = asked.by_role.iter().map(|(_, set)| set);
-            let mut policies = named.chain([&asked.general]).flat_map(|set| set.policies());
-            policies.any(|policy| policy.effect() == Effect::Permit)
+            let mut policies = named.chain([&asked.general]).flatten();
+            policies.any(|policy| policy.effect == Effect::Permit)
         })
     }
 
@@ -205,7 +203,7 @@ impl Cedar {
             return Ok(Verdict::Deny(Denial::new(&NOT_PERMITTED)));
         };
         // For each reader it would be another thing that is asked for.
-        let by_path = asked.used.has("resource.path") || asked.used.has("resource.target");
+        let by_path = asked.looks.at(Look::Path) || asked.looks.at(Look::Target);
         if view
             .readings
             .iter()
@@ -215,7 +213,7 @@ impl Cedar {
                 Denial::new(&UNREADABLE).detail("its path can be taken for another operation's");
             return Ok(Verdict::Deny(denial));
         }
-        let wants_body = asked.operation.body.is_some() && asked.used.has("resource.body");
+        let wants_body = asked.body.is_some() && asked.looks.at(Look::Body);
         let body = match answers {
             Answers::None if wants_body && around.body => {
                 return Ok(Verdict::Need(Need::Content(Box::new(Gather {
@@ -257,53 +255,45 @@ impl Cedar {
         };
         let roles: Vec<bool> = asked.roles.iter().map(|(number, _)| has(*number)).collect();
         let made = made::Made::new(self, asked, &roles, view, around, body)?;
-        let mut permitted = None;
+        let evaluator = Evaluator::new(made.request, &made.entities, Extensions::all_available());
         let named = asked
             .by_role
             .iter()
             .filter(|(place, _)| roles.get(*place) == Some(&true));
-        for set in std::iter::once(&asked.general).chain(named.map(|(_, set)| set)) {
-            let response = self
-                .authorizer
-                .is_authorized(&made.request, set, &made.entities);
-            if let Some(verdict) = self.refuses(&response) {
-                return Ok(verdict);
-            }
-            if response.decision() == Decision::Allow {
-                let deciding = response.diagnostics().reason().next().cloned();
-                permitted = permitted.or(deciding);
+        let every = std::iter::once(&asked.general).chain(named.map(|(_, set)| set));
+        let mut permitted = None;
+        // To the end: whatever permits, one that forbids or fails is heard.
+        for policy in every.flatten() {
+            let said = evaluator.interpret(&policy.condition, &SlotEnv::new());
+            match (said.as_ref().map(Value::value_kind), policy.effect) {
+                (Ok(ValueKind::Lit(Literal::Bool(false))), _) => {}
+                (Ok(ValueKind::Lit(Literal::Bool(true))), Effect::Permit) => {
+                    permitted = permitted.or(Some(policy.number));
+                }
+                (Ok(ValueKind::Lit(Literal::Bool(true))), Effect::Forbid) => {
+                    return Ok(self.refuses(policy.number, &FORBIDDEN));
+                }
+                (Ok(_) | Err(_), _) => return Ok(self.refuses(policy.number, &UNDECIDED)),
             }
         }
-        let one = permitted.and_then(|id| self.written(id.as_ref()));
+        let one = permitted.and_then(|number| self.written.get(number));
         Ok(match one {
             Some(one) => Verdict::Granted(Arc::clone(&one.grounds)),
             None => Verdict::Deny(Denial::new(&NOT_PERMITTED)),
         })
     }
 
-    /// What a set of policies refuses, whatever others permit.
-    fn refuses(&self, response: &Response) -> Option<Verdict> {
-        if let Some(error) = response.diagnostics().errors().next() {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            let one = self.written(error.policy_id().as_ref());
-            let denial = Denial::new(&UNDECIDED);
-            return Some(Verdict::Deny(match one {
-                Some(one) => denial.span(one.span).grounds(&one.grounds),
-                None => denial,
-            }));
+    /// What a policy refuses, whatever others permit.
+    fn refuses(&self, number: usize, reason: &'static Reason) -> Verdict {
+        let denial = Denial::new(reason);
+        let Some(one) = self.written.get(number) else {
+            return Verdict::Deny(denial);
+        };
+        let mut denial = denial.span(one.span).grounds(&one.grounds);
+        if reason.code == FORBIDDEN.code {
+            denial.detail = one.advice.as_deref().map(|advice| advice.to_owned().into());
         }
-        if response.decision() == Decision::Allow {
-            return None;
-        }
-        let forbids = response.diagnostics().reason().next()?;
-        let one = self.written(forbids.as_ref())?;
-        let mut denial = Denial::new(&FORBIDDEN).span(one.span).grounds(&one.grounds);
-        denial.detail = one.advice.as_deref().map(|advice| advice.to_owned().into());
-        Some(Verdict::Deny(denial))
-    }
-
-    fn written(&self, id: &str) -> Option<&Written> {
-        self.written.get(id.parse::<usize>().ok()?)
+        Verdict::Deny(denial)
     }
 }
 

@@ -1,16 +1,20 @@
 //! Which policies can say anything of which operation, so that a request asks those alone.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter::empty;
 
 use cedar_policy::{
-    ActionConstraint, Entities, Entity, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
-    PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PrincipalConstraint,
+    ResourceConstraint,
 };
+use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, Expr};
+use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::extensions::Extensions;
 
 use super::schema::ROLE;
+use super::shape::Field;
 use super::text::Written;
-use super::used::Used;
+use super::used::{Looks, Used};
 use super::Operation;
 use crate::roles::Book;
 use crate::ConfigError;
@@ -19,34 +23,54 @@ use crate::ConfigError;
 #[derive(Debug)]
 pub struct Asked {
     /// The operation, as Cedar calls it.
-    pub action: EntityUid,
+    pub action: EntityUID,
     /// The operation and what it belongs to: what every request for it has.
     pub entities: Entities,
     /// The type of what is asked for.
-    pub kind: EntityTypeName,
+    pub kind: EntityType,
     /// Policies for whoever calls.
-    pub general: PolicySet,
+    pub general: Box<[Ready]>,
     /// Policies for those alone who have a role, by the role's place in [`Asked::roles`].
-    pub by_role: Box<[(usize, PolicySet)]>,
+    pub by_role: Box<[(usize, Box<[Ready]>)]>,
     /// The roles that its policies name: the book's numbers, and what Cedar calls them.
-    pub roles: Box<[(usize, EntityUid)]>,
+    pub roles: Box<[(usize, EntityUID)]>,
     /// What its policies look at.
-    pub used: Used,
-    /// Its parameters and body.
-    pub operation: Arc<Operation>,
+    pub looks: Looks,
+    /// Claims that they look at.
+    pub claims: Box<[Field]>,
+    /// What is in the braces of its path.
+    pub path: Box<[Field]>,
+    /// Parameters that they look at.
+    pub query: Box<[Field]>,
+    /// What of its body they look at.
+    pub body: Option<Box<[Field]>>,
+    /// Whether there always is a body.
+    pub body_required: bool,
+}
+
+/// A policy to be asked: as it is written, it would be put together anew for each request.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Its place among all.
+    pub number: usize,
+    /// What it does where its condition holds.
+    pub effect: Effect,
+    /// For whom it is, for what, and when.
+    pub condition: Expr,
 }
 
 /// The name of a thing of this type. Types are names that schema or Cedar has taken.
-pub fn named(kind: &EntityTypeName, id: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(kind.clone(), cedar_policy::EntityId::new(id))
+pub fn named(kind: &EntityType, id: &str) -> EntityUID {
+    EntityUID::from_components(kind.clone(), Eid::new(id), None)
 }
 
 /// Reads a type's name.
 ///
 /// # Errors
 /// If it is none.
-pub fn type_name(name: &str) -> Result<EntityTypeName, ConfigError> {
-    name.parse().map_err(|wrong| {
+pub fn type_name(name: &str) -> Result<EntityType, ConfigError> {
+    let kind: Result<EntityTypeName, _> = name.parse();
+    kind.map(|kind| kind.as_ref().clone()).map_err(|wrong| {
         let message = format!("`{name}` cannot be a type of Cedar: {wrong}");
         ConfigError::new("cedar-schema", "", message)
     })
@@ -58,6 +82,7 @@ pub fn type_name(name: &str) -> Result<EntityTypeName, ConfigError> {
 /// A role that the book does not know, where it is named.
 pub fn index(
     operations: &[Operation],
+    claims: &[Field],
     kinds: &[String],
     written: &[Written],
     book: &Book,
@@ -68,27 +93,29 @@ pub fn index(
         type_name(ROLE).map_err(one)?,
     );
     let mut errors = Vec::new();
-    let mut named_roles: HashMap<PolicyId, Vec<(usize, EntityUid)>> = HashMap::new();
-    let mut looks: HashMap<PolicyId, serde_json::Value> = HashMap::new();
-    for one in written {
+    let mut sorted = Vec::with_capacity(written.len());
+    for (number, one) in written.iter().enumerate() {
         let mut roles = Vec::new();
         for uid in one.policy.entity_literals() {
-            if *uid.type_name() != role {
+            if *uid.type_name().as_ref() != role {
                 continue;
             }
             match book.number(uid.id().unescaped()) {
-                Some(number) => roles.push((number, uid)),
+                Some(number) => roles.push((number, uid.as_ref().clone())),
                 None => {
                     let message = format!("there is no role `{}`", uid.id().unescaped());
                     errors.push(ConfigError::new("role-unknown", "", message).at(one.span));
                 }
             }
         }
-        roles.sort_by_key(|(number, _)| *number);
-        roles.dedup();
-        named_roles.insert(one.policy.id().clone(), roles);
-        let json = one.policy.to_json().unwrap_or_default();
-        looks.insert(one.policy.id().clone(), json);
+        let policy: &cedar_policy_core::ast::Policy = one.policy.as_ref();
+        let ready = Ready {
+            number,
+            effect: one.policy.effect(),
+            condition: policy.condition(),
+        };
+        let looks = one.policy.to_json().unwrap_or_default();
+        sorted.push((&one.policy, ready, roles, looks));
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -96,60 +123,65 @@ pub fn index(
     let mut made = HashMap::new();
     for (operation, kind) in operations.iter().zip(kinds) {
         let uid = named(&action, &operation.name);
-        let groups: Vec<EntityUid> = operation
-            .groups
-            .iter()
-            .map(|id| named(&action, id))
-            .collect();
+        let groups = operation.groups.iter().map(|id| named(&action, id));
+        let groups: Vec<EntityUID> = groups.collect();
         let kind = type_name(kind).map_err(one)?;
-        let for_this = written
+        let for_this = sorted
             .iter()
-            .map(|one| &one.policy)
-            .filter(|policy| acts(policy, &uid, &groups) && concerns(policy, &kind));
-        let (mut general, mut by_role) = (Vec::new(), BTreeMap::<usize, Vec<Policy>>::new());
-        let mut roles: BTreeMap<usize, EntityUid> = BTreeMap::new();
+            .filter(|(policy, ..)| acts(policy, &uid, &groups) && concerns(policy, &kind));
+        let (mut general, mut by_role) = (Vec::new(), BTreeMap::<usize, Vec<Ready>>::new());
+        let mut roles: BTreeMap<usize, EntityUID> = BTreeMap::new();
         let mut used = Used::default();
-        for policy in for_this {
-            roles.extend(named_roles.get(policy.id()).into_iter().flatten().cloned());
-            used.add(looks.get(policy.id()).unwrap_or(&serde_json::Value::Null));
+        for (policy, ready, named, looks) in for_this {
+            roles.extend(named.iter().cloned());
+            used.add(looks);
             let bound = match policy.principal_constraint() {
                 PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => Some(uid),
                 _ => None,
             };
             match bound
-                .filter(|uid| *uid.type_name() == role)
+                .filter(|uid| *uid.type_name().as_ref() == role)
                 .and_then(|uid| book.number(uid.id().unescaped()))
             {
-                Some(number) => by_role.entry(number).or_default().push(policy.clone()),
-                None => general.push(policy.clone()),
+                Some(number) => by_role.entry(number).or_default().push(ready.clone()),
+                None => general.push(ready.clone()),
             }
         }
-        let set = |policies: Vec<Policy>| {
-            PolicySet::from_policies(policies)
-                .map_err(|wrong| one(ConfigError::new("cedar-syntax", "", wrong.to_string())))
-        };
-        let roles: Box<[(usize, EntityUid)]> = roles.into_iter().collect();
-        let place = |number: usize| {
-            roles
-                .iter()
-                .position(|(known, _)| *known == number)
-                .unwrap_or(usize::MAX)
-        };
+        let roles: Box<[(usize, EntityUID)]> = roles.into_iter().collect();
+        let place = |number: usize| roles.iter().position(|(known, _)| *known == number);
         let by_role = by_role
             .into_iter()
-            .map(|(number, policies)| Ok::<_, Vec<ConfigError>>((place(number), set(policies)?)));
-        let acting = Entity::new_no_attrs(uid.clone(), groups.into_iter().collect());
-        let entities = Entities::from_entities([acting], None)
-            .map_err(|wrong| one(ConfigError::new("cedar-schema", "", wrong.to_string())))?;
+            .filter_map(|(number, policies)| Some((place(number)?, policies.into())));
+        let acting = Entity::new_with_attr_partial_value(
+            uid.clone(),
+            empty(),
+            HashSet::new(),
+            groups.into_iter().collect(),
+            empty(),
+        );
+        let entities = Entities::from_entities(
+            [acting],
+            None::<&NoEntitiesSchema>,
+            TCComputation::ComputeNow,
+            Extensions::all_available(),
+        )
+        .map_err(|wrong| one(ConfigError::new("cedar-schema", "", wrong.to_string())))?;
         let asked = Asked {
             entities,
-            by_role: by_role.collect::<Result<_, _>>()?,
-            general: set(general)?,
+            by_role: by_role.collect(),
+            general: general.into(),
             action: uid,
             kind,
             roles,
-            used,
-            operation: Arc::new(operation.clone()),
+            looks: used.looks(),
+            claims: used.of(claims, "principal.claims"),
+            path: operation.path.clone().into(),
+            query: used.of(&operation.query, "resource.query"),
+            body: operation
+                .body
+                .as_ref()
+                .map(|body| used.of(body, "resource.body")),
+            body_required: operation.body_required,
         };
         made.insert(operation.name.as_str().into(), asked);
     }
@@ -157,19 +189,21 @@ pub fn index(
 }
 
 /// Whether a policy can be for an operation.
-fn acts(policy: &Policy, action: &EntityUid, groups: &[EntityUid]) -> bool {
-    let is = |uid: &EntityUid| uid == action || groups.contains(uid);
+fn acts(policy: &Policy, action: &EntityUID, groups: &[EntityUID]) -> bool {
+    let is = |uid: &EntityUid| uid.as_ref() == action || groups.contains(uid.as_ref());
     match policy.action_constraint() {
         ActionConstraint::Any => true,
-        ActionConstraint::Eq(uid) => uid == *action,
+        ActionConstraint::Eq(uid) => uid.as_ref() == action,
         ActionConstraint::In(all) => all.iter().any(is),
     }
 }
 
 /// Whether a policy can be for what an operation is asked for.
-fn concerns(policy: &Policy, kind: &EntityTypeName) -> bool {
+fn concerns(policy: &Policy, kind: &EntityType) -> bool {
     match policy.resource_constraint() {
         ResourceConstraint::Any | ResourceConstraint::In(_) | ResourceConstraint::Eq(_) => true,
-        ResourceConstraint::Is(wanted) | ResourceConstraint::IsIn(wanted, _) => wanted == *kind,
+        ResourceConstraint::Is(wanted) | ResourceConstraint::IsIn(wanted, _) => {
+            wanted.as_ref() == kind
+        }
     }
 }

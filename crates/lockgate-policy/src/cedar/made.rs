@@ -1,16 +1,22 @@
 //! A request as Cedar sees it: with what policies for it look at, and nothing else.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashSet;
+use std::iter::empty;
+use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression as Value};
+use cedar_policy::RestrictedExpression;
+use cedar_policy_core::ast::{Context, Entity, EntityUID, PartialValue, Request, Value};
+use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::evaluator::RestrictedEvaluator;
+use cedar_policy_core::extensions::Extensions;
 use lockgate_wire::query;
 use lockgate_wire::target::for_matching;
 use serde_json::Value as Json;
 
 use super::index::{named, Asked};
 use super::shape::{values, Field, Shape, MAX_VALUES};
+use super::used::Look;
 use super::{Around, Cedar};
 use crate::step_up::proved_at;
 use crate::{Identity, RequestView};
@@ -22,7 +28,7 @@ pub struct Made {
 }
 
 type Wrong = Cow<'static, str>;
-type Attributes = Vec<(String, Value)>;
+type Attributes<'a> = Vec<(&'a str, Value)>;
 
 impl Made {
     /// Makes it.
@@ -39,27 +45,47 @@ impl Made {
     ) -> Result<Self, Wrong> {
         let id = around.identity.map_or("", |identity| &*identity.credential);
         let principal = named(&cedar.caller, id);
-        let path = for_matching(view.path);
-        let target = named(&asked.kind, &path);
+        let target = named(&asked.kind, &for_matching(view.path));
         let held = asked.roles.iter().zip(roles).filter(|(_, held)| **held);
         let parents: HashSet<_> = held.map(|((_, uid), _)| uid.clone()).collect();
-        let who = caller(cedar, asked, around.identity)?;
+        let who = caller(asked, around.identity)?;
         let what = resource(asked, view, around, body)?;
-        let entity = |uid: &cedar_policy::EntityUid, attributes: Attributes, parents| {
-            Entity::new(uid.clone(), HashMap::from_iter(attributes), parents).map_err(lost)
+        let entity = |uid: &EntityUID, attributes: Attributes<'_>, parents| {
+            let attributes = attributes.into_iter();
+            let attributes =
+                attributes.map(|(name, value)| (name.into(), PartialValue::Value(value)));
+            let uid = uid.clone();
+            Arc::new(Entity::new_with_attr_partial_value(
+                uid,
+                attributes,
+                HashSet::new(),
+                parents,
+                empty(),
+            ))
         };
         let entities = [
-            entity(&principal, who, parents)?,
-            entity(&target, what, HashSet::new())?,
+            entity(&principal, who, parents),
+            entity(&target, what, HashSet::new()),
         ];
+        // Whoever is within something is so directly: roles are within nothing, groups neither.
         let entities = asked
             .entities
             .clone()
-            .add_entities(entities, None)
+            .add_entities(
+                entities,
+                None::<&NoEntitiesSchema>,
+                TCComputation::AssumeAlreadyComputed,
+                Extensions::all_available(),
+            )
             .map_err(lost)?;
-        let context = Context::from_pairs(context(asked, around)).map_err(lost)?;
-        let request =
-            Request::new(principal, asked.action.clone(), target, context, None).map_err(lost)?;
+        let context = context(asked, around)?.into_iter();
+        let context = context.map(|(name, value)| (name.into(), value)).collect();
+        let request = Request::new_unchecked(
+            principal.into(),
+            asked.action.clone().into(),
+            target.into(),
+            Some(Context::Value(Arc::new(context))),
+        );
         Ok(Self { request, entities })
     }
 }
@@ -69,91 +95,79 @@ fn lost<E>(_: E) -> Wrong {
     "it cannot be told as Cedar wants it".into()
 }
 
-fn text(text: &str) -> Value {
-    Value::new_string(text.to_owned())
+fn set<'a>(texts: impl Iterator<Item = &'a str>) -> Value {
+    Value::set(texts.map(Value::from), None)
 }
 
-fn caller(cedar: &Cedar, asked: &Asked, identity: Option<&Identity>) -> Result<Attributes, Wrong> {
+/// A value that Cedar has a function for.
+fn called(value: &RestrictedExpression) -> Result<Value, Wrong> {
+    let evaluator = RestrictedEvaluator::new(Extensions::all_available());
+    let called = evaluator.interpret(value.as_ref().as_borrowed());
+    called.map_err(lost)
+}
+
+fn caller<'a>(asked: &Asked, identity: Option<&'a Identity>) -> Result<Attributes<'a>, Wrong> {
     let mut made = Attributes::new();
     let Some(identity) = identity else {
         return Ok(made);
     };
-    let used = |name: &str| asked.used.has(&format!("principal.{name}"));
-    let mut add =
-        |name: &str, value: Option<Value>| made.extend(value.map(|value| (name.to_owned(), value)));
-    if used("id") {
-        add("id", Some(text(&identity.credential)));
+    for (look, name, said) in [
+        (Look::Id, "id", Some(&*identity.credential)),
+        (Look::Owner, "owner", Some(&*identity.owner)),
+        (Look::Way, "way", Some(identity.proved_by)),
+        (Look::App, "app", identity.app.as_deref()),
+        (Look::Issuer, "issuer", identity.issuer()),
+    ] {
+        if let Some(said) = said.filter(|_| asked.looks.at(look)) {
+            made.push((name, said.into()));
+        }
     }
-    if used("owner") {
-        add("owner", Some(text(&identity.owner)));
+    if asked.looks.at(Look::Scopes) {
+        made.push(("scopes", set(crate::scopes::all(identity))));
     }
-    if used("way") {
-        add("way", Some(text(identity.proved_by)));
-    }
-    if used("app") {
-        add("app", identity.app.as_deref().map(text));
-    }
-    if used("issuer") {
-        add("issuer", identity.issuer().map(text));
-    }
-    if used("scopes") {
-        let scopes = crate::scopes::all(identity).map(text);
-        add("scopes", Some(Value::new_set(scopes)));
-    }
-    if used("claims") {
+    if asked.looks.at(Look::Claims) {
         let none = serde_json::Map::new();
         let claims = identity.claims.as_deref().unwrap_or(&none);
-        let wanted: Vec<Field> = looked_at(&cedar.claims, "principal.claims", asked);
-        let claims = values(&wanted, claims, "claims", &mut MAX_VALUES.clone())?;
-        add("claims", Some(claims));
+        let claims = values(&asked.claims, claims, "claims", &mut MAX_VALUES.clone())?;
+        made.push(("claims", claims));
     }
     Ok(made)
 }
 
-/// Those of some fields that policies look at.
-fn looked_at(fields: &[Field], at: &str, asked: &Asked) -> Vec<Field> {
-    let looked = |field: &&Field| asked.used.has(&format!("{at}.{}", field.name));
-    fields.iter().filter(looked).cloned().collect()
-}
-
-fn resource(
+fn resource<'a>(
     asked: &Asked,
     view: &RequestView<'_>,
     around: &Around<'_>,
     body: Option<&Json>,
-) -> Result<Attributes, Wrong> {
-    let used = |name: &str| asked.used.has(&format!("resource.{name}"));
+) -> Result<Attributes<'a>, Wrong> {
     let mut made = Attributes::new();
-    let mut add = |name: &str, value: Value| made.push((name.to_owned(), value));
-    for (name, value) in [
-        ("api", view.api),
-        ("method", view.method.as_str()),
-        ("host", view.host),
-        ("target", &for_matching(view.path)),
+    let used = |look| asked.looks.at(look);
+    for (look, name, said) in [
+        (Look::Api, "api", view.api),
+        (Look::Method, "method", view.method.as_str()),
+        (Look::Host, "host", view.host),
     ] {
-        if used(name) {
-            add(name, text(value));
+        if used(look) {
+            made.push((name, said.into()));
         }
     }
-    let operation = &asked.operation;
-    if used("path") {
-        add("path", path(operation.path.as_slice(), around)?);
+    if used(Look::Target) {
+        made.push(("target", (&*for_matching(view.path)).into()));
     }
-    if used("query") {
-        let wanted = looked_at(&operation.query, "resource.query", asked);
-        add("query", parameters(&wanted, view.query)?);
+    if used(Look::Path) {
+        made.push(("path", path(&asked.path, around)?));
     }
-    if used("body") {
-        if let (Some(fields), Some(body)) = (&operation.body, body) {
+    if used(Look::Query) {
+        made.push(("query", parameters(&asked.query, view.query)?));
+    }
+    if used(Look::Body) {
+        if let (Some(wanted), Some(body)) = (&asked.body, body) {
             let Json::Object(found) = body else {
                 return Err("its body is no object".into());
             };
-            let wanted = looked_at(fields, "resource.body", asked);
-            add(
-                "body",
-                values(&wanted, found, "body", &mut MAX_VALUES.clone())?,
-            );
-        } else if operation.body_required {
+            let body = values(wanted, found, "body", &mut MAX_VALUES.clone())?;
+            made.push(("body", body));
+        } else if asked.body_required {
             return Err("it has no body".into());
         }
     }
@@ -176,9 +190,12 @@ fn path(fields: &[Field], around: &Around<'_>) -> Result<Value, Wrong> {
             Shape::One(scalar) => scalar.of_text(value),
             _ => None,
         });
-        Ok((field.name.clone(), value.ok_or_else(wrong)?))
+        Ok((&*field.name, value.ok_or_else(wrong)?))
     });
-    Value::new_record(made.collect::<Result<Attributes, Wrong>>()?).map_err(lost)
+    Ok(Value::record(
+        made.collect::<Result<Attributes<'_>, Wrong>>()?,
+        None,
+    ))
 }
 
 fn parameters(fields: &[Field], query: Option<&str>) -> Result<Value, Wrong> {
@@ -212,82 +229,76 @@ fn parameters(fields: &[Field], query: Option<&str>) -> Result<Value, Wrong> {
                 let all = named.map(|pair| scalar.of_text(&query::decoded(pair.value)));
                 let all = all.collect::<Option<Vec<Value>>>();
                 let all = all.ok_or_else(|| wrong("is not of the type that the document says"))?;
-                (!all.is_empty()).then(|| Value::new_set(all))
+                (!all.is_empty()).then(|| Value::set(all, None))
             }
             Shape::Record(_) => None,
         };
         match value {
-            Some(value) => made.push((field.name.clone(), value)),
+            Some(value) => made.push((&*field.name, value)),
             None if field.required => return Err(wrong("is missing")),
             None => {}
         }
     }
-    Value::new_record(made).map_err(lost)
+    Ok(Value::record(made, None))
 }
 
-fn context(asked: &Asked, around: &Around<'_>) -> Attributes {
-    let used = |place: &str| asked.used.has(&format!("context.{place}"));
+fn context(asked: &Asked, around: &Around<'_>) -> Result<Attributes<'static>, Wrong> {
+    let used = |look| asked.looks.at(look);
     let mut made = Attributes::new();
-    let mut add = |name: &str, parts: Attributes| {
-        if let Ok(record) = Value::new_record(parts) {
-            made.push((name.to_owned(), record));
-        }
-    };
-    if used("network") {
+    let mut add = |name, parts: Attributes<'static>| made.push((name, Value::record(parts, None)));
+    if used(Look::Network) {
         let mut parts = Attributes::new();
-        if used("network.address") {
-            parts.push(("address".to_owned(), address(around.client)));
+        if used(Look::Address) {
+            let address = around.client.to_canonical().to_string();
+            let address = called(&RestrictedExpression::new_ip(address))?;
+            parts.push(("address", address));
         }
         if let Some(country) = around.place.and_then(|place| place.code()) {
-            parts.push(("country".to_owned(), text(country)));
+            parts.push(("country", country.into()));
         }
         if let Some(system) = around.place.and_then(|place| place.network) {
-            parts.push(("system".to_owned(), Value::new_long(system.into())));
+            parts.push(("system", i64::from(system).into()));
         }
         add("network", parts);
     }
-    if let Some(device) = around.device.filter(|_| used("device")) {
-        let signals = device.signals().map(text);
-        add(
-            "device",
-            vec![
-                ("id".to_owned(), text(&device.id)),
-                ("approved".to_owned(), Value::new_bool(device.approved)),
-                ("signals".to_owned(), Value::new_set(signals)),
-            ],
-        );
+    if let Some(device) = around.device.filter(|_| used(Look::Device)) {
+        let parts = vec![
+            ("id", (&*device.id).into()),
+            ("approved", device.approved.into()),
+            ("signals", set(device.signals())),
+        ];
+        add("device", parts);
     }
-    if let Some(risk) = around.risk.filter(|_| used("risk")) {
-        let signals = risk.signals.iter().map(|one| text(one.signal.name()));
-        add(
-            "risk",
-            vec![
-                ("score".to_owned(), Value::new_long(risk.points.into())),
-                ("signals".to_owned(), Value::new_set(signals)),
-            ],
-        );
+    if let Some(risk) = around.risk.filter(|_| used(Look::Risk)) {
+        let signals = risk.signals.iter().map(|one| one.signal.name());
+        let parts = vec![
+            ("score", i64::from(risk.points).into()),
+            ("signals", set(signals)),
+        ];
+        add("risk", parts);
     }
-    if used("proof") {
+    if used(Look::Proof) {
         add("proof", proof(around));
     }
-    if used("time") {
+    if used(Look::Time) {
         let now_s = around.now_ms / 1000;
-        let whole = |number: u64| Value::new_long(i64::try_from(number).unwrap_or(i64::MAX));
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX).into();
         let mut parts = vec![
-            ("hour".to_owned(), whole(now_s / 3600 % 24)),
+            ("hour", whole(now_s / 3600 % 24)),
             // The epoch began on a Thursday; Monday is 1 (ISO 8601).
-            ("weekday".to_owned(), whole((now_s / 86_400 + 3) % 7 + 1)),
+            ("weekday", whole((now_s / 86_400 + 3) % 7 + 1)),
         ];
-        if used("time.now") {
-            parts.push(("now".to_owned(), moment(around.now_ms)));
+        if used(Look::Now) {
+            let now = RestrictedExpression::new_datetime(moment(around.now_ms));
+            parts.push(("now", called(&now)?));
         }
         add("time", parts);
     }
-    made
+    Ok(made)
 }
 
 /// How long ago, and by what, the caller was authenticated.
-fn proof(around: &Around<'_>) -> Attributes {
+fn proof(around: &Around<'_>) -> Attributes<'static> {
     let claims = around
         .identity
         .and_then(|identity| identity.claims.as_deref());
@@ -295,29 +306,22 @@ fn proof(around: &Around<'_>) -> Attributes {
     let at = claims.and_then(|claims| proved_at(claims, &[], &[]));
     if let Some(at) = at.and_then(|at| i64::try_from(at).ok()) {
         let now = i64::try_from(around.now_ms / 1000).unwrap_or(i64::MAX);
-        parts.push(("age".to_owned(), Value::new_long(now.saturating_sub(at))));
+        parts.push(("age", now.saturating_sub(at).into()));
     }
-    let means = claims.and_then(|claims| claims.get("amr"));
-    let means: Vec<Value> = match means {
-        Some(Json::Array(all)) => all.iter().filter_map(Json::as_str).map(text).collect(),
-        Some(Json::String(one)) => vec![text(one)],
-        _ => Vec::new(),
+    let means = match claims.and_then(|claims| claims.get("amr")) {
+        Some(Json::Array(all)) => set(all.iter().filter_map(Json::as_str)),
+        Some(Json::String(one)) => set(std::iter::once(&**one)),
+        _ => set(empty()),
     };
-    parts.push(("means".to_owned(), Value::new_set(means)));
+    parts.push(("means", means));
     parts
 }
 
-fn address(client: IpAddr) -> Value {
-    Value::new_ip(client.to_canonical().to_string())
-}
-
-fn moment(now_ms: u64) -> Value {
+fn moment(now_ms: u64) -> String {
     let (year, month, day) = date(now_ms / 86_400_000);
     let second = now_ms / 1000 % 86_400;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    Value::new_datetime(format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-    ))
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Year, month and day of the day that is so many after 1970-01-01, in the Gregorian calendar

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use cedar_policy::RestrictedExpression as Value;
+use cedar_policy_core::ast::Value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value as Json};
@@ -60,9 +60,9 @@ impl Scalar {
 
     fn of_json(self, value: &Json) -> Option<Value> {
         match (self, value) {
-            (Self::Text, Json::String(text)) => Some(Value::new_string(text.clone())),
-            (Self::Whole, Json::Number(number)) => number.as_i64().map(Value::new_long),
-            (Self::Truth, Json::Bool(truth)) => Some(Value::new_bool(*truth)),
+            (Self::Text, Json::String(text)) => Some(text.as_str().into()),
+            (Self::Whole, Json::Number(number)) => number.as_i64().map(Value::from),
+            (Self::Truth, Json::Bool(truth)) => Some((*truth).into()),
             _ => None,
         }
     }
@@ -70,16 +70,16 @@ impl Scalar {
     /// A text of a path or a query, where it can be nothing else.
     pub fn of_text(self, text: &str) -> Option<Value> {
         match self {
-            Self::Text => Some(Value::new_string(text.to_owned())),
+            Self::Text => Some(text.into()),
             // `+7`, ` 7` and `07` are numbers to some readers and not to others.
             Self::Whole => text
                 .parse::<i64>()
                 .ok()
                 .filter(|number| number.to_string() == text)
-                .map(Value::new_long),
+                .map(Value::from),
             Self::Truth => match text {
-                "true" => Some(Value::new_bool(true)),
-                "false" => Some(Value::new_bool(false)),
+                "true" => Some(true.into()),
+                "false" => Some(false.into()),
                 _ => None,
             },
         }
@@ -133,11 +133,11 @@ pub fn values(
             None => {}
             Some(value) => {
                 let value = of_json(&field.shape, value, &place, left)?;
-                made.push((field.name.clone(), value));
+                made.push((&*field.name, value));
             }
         }
     }
-    Value::new_record(made).map_err(|_| "a name is there twice".into())
+    Ok(Value::record(made, None))
 }
 
 fn of_json(
@@ -160,7 +160,7 @@ fn of_json(
             count(all.len()).ok_or("it has too many values")?;
             let all = all.iter().map(|one| scalar.of_json(one));
             let all = all.collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
-            Ok(Value::new_set(all))
+            Ok(Value::set(all, None))
         }
         (Shape::Record(fields), Json::Object(found)) => values(fields, found, &place(), left),
         _ => Err(wrong().into()),

@@ -673,7 +673,8 @@ fn naive(policies: &[String], ask: &Ask) -> bool {
     use std::str::FromStr;
 
     use cedar_policy::{
-        Context, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression as Expr,
+        Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request,
+        RestrictedExpression as Expr,
     };
     let set = PolicySet::from_str(&policies.concat()).unwrap();
     let uid = |text: &str| EntityUid::from_str(text).unwrap();
