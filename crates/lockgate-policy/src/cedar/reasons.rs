@@ -12,5 +12,5 @@ lockgate_wire::reasons! { "cedar", Client:
         "Policies judge by what it asks for: a parameter that is there twice, is not of the type that the API's document says, or a body that is no plain JSON would be judged as one thing and taken for another. The detail says what it is.";
     UNDECIDED = "cedar-undecided", 403,
         "A policy could not be evaluated.",
-        "A policy that fails could have been one that forbids, so the request is refused. The gate's log names the policy and the cause for this request id; most often an attribute is used that not every request has: ask `has` before.";
+        "A policy that fails could have been one that forbids, so the request is refused. `lockgate explain` and the event name the policy; most often a sum is too large, or an attribute is used that not every request has: ask `has` before.";
 }
