@@ -71,6 +71,13 @@ def parse_part(value: object) -> Part:
 def _path(text: str) -> PathMatch:
     if text.endswith(BELOW):
         return parse_path({"prefix": text.removesuffix(BELOW) or "/"})
+    if text.endswith("*"):
+        plain = text.rstrip("*").rstrip("/")
+        raise refusal(
+            "path-malformed",
+            f"{shown(text)} ends in a star",
+            hint=f"write `{plain}{BELOW}` for all below it, `{plain}/{{id}}` for any one name in the star's place",
+        )
     return parse_path({"template" if "{" in text else "exact": text})
 
 
