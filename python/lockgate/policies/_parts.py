@@ -76,7 +76,7 @@ def _path(text: str) -> PathMatch:
         raise refusal(
             "path-malformed",
             f"{shown(text)} ends in a star",
-            hint=f"write `{plain}{BELOW}` for all below it, `{plain}/{{id}}` for any one name in the star's place",
+            hint=f"write `{plain}{BELOW}` for all below it, `{plain}/{{name}}` for any one name in the star's place",
         )
     return parse_path({"template" if "{" in text else "exact": text})
 
