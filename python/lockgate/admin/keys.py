@@ -126,8 +126,8 @@ class KnownKeys:
             return [{"at_ms": 1, **facts.put_app(app)} for app in session.scalars(select(App).order_by(App.id))]
 
     def grants(self) -> dict[str, str]:
-        """Facts of keys by their ids, where they are not for everything."""
-        narrow = [getattr(Key, name).is_not(None) for name in RULES]
+        """Facts of keys by their ids, where they have scopes or are not for everything."""
+        narrow = [getattr(Key, name).is_not(None) for name in (*RULES, "scopes")]
         with self._store.read() as session:
             rows = session.scalars(select(Key).where(or_(Key.environment != "live", *narrow)))
             return {row.id: json.dumps(facts.put(row)["key"]) for row in rows}

@@ -12,8 +12,8 @@ WHY: Final[Mapping[str, str]] = {
     "credential-not-looked-at": "whether it carried the credential that is wanted now: nobody looked for one then",
     "credential-elsewhere": "whether it carries its credential where the API looks for it now",
     "body-not-read": "how large its body is: it was refused before that was read",
-    "policy-new": "what a policy would say that was not asked then, of headers or bodies that are not kept",
-    "policy-changed": "what a policy says as it is configured now, of headers or bodies that are not kept",
+    "policy-new": "what a policy would say that was not asked then, of headers, bodies or claims that are not kept",
+    "policy-changed": "what a policy says as it is configured now, of headers, bodies or claims that are not kept",
     "rules-changed": "what the rules of `waf` find: they are others now, and the query, header fields and body "
     "that they would look at are not recorded",
     "not-kept": "what a limit would count by: headers, claims and programs are not kept",

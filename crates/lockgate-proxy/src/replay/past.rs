@@ -255,6 +255,8 @@ impl Memory for Past<'_> {
                 return Some(Verdict::Deny(Denial::new(&UNDECIDABLE).detail("not-kept")));
             }
             Policy::Limits(_) | Policy::Penalty(_) => return None,
+            // All that is said of a key's holder is in the key.
+            Policy::Scopes(_) | Policy::Roles(_) if self.by_known_key() => return None,
             Policy::Users(users) if !users.needs_claims() => return None,
             Policy::Apps(policy) => {
                 if let Some(verdict) = self.through(policy, view, now_ms) {
@@ -288,6 +290,13 @@ type Place<'a> = (&'a str, usize);
 type Recalled = Result<Verdict, &'static str>;
 
 impl Past<'_> {
+    /// Whether who called is known, with all that is said of them.
+    fn by_known_key(&self) -> bool {
+        let by = |said: &Said| said.policy == api_key::NAME && said.outcome == Outcome::Identify;
+        let mut keys = self.then.key.iter();
+        self.then.verdicts.iter().any(by) && keys.any(|key| self.grants.contains_key(key))
+    }
+
     /// What the policy said then, if it was configured as it is now. Without
     /// the bundle of then, it is taken for granted that it was.
     fn said(&self, room: &str, (route, nth): Place<'_>, api: &str) -> Result<&Said, &'static str> {

@@ -6,7 +6,7 @@ use lockgate_policy::{body_limit, conditions, headers, ip_filter, plugins, waf, 
 use serde_json::json;
 
 use super::*;
-use crate::bundle::Authenticator;
+use crate::bundle::{Authenticator, Authorize};
 use crate::events::Verdict as Said;
 use crate::testing::{api, bundle, keyed, keys, placed, prefix, waiver, NOW};
 
@@ -178,6 +178,48 @@ fn a_key_is_held_to_the_apis_that_it_opens() {
         let reason = group.and_then(|group| group.after);
         assert_eq!(reason.is_some(), wanted == "newly-refused");
         assert!(reason.is_none_or(|reason| reason == "key-not-for-api"));
+    }
+}
+
+#[test]
+fn scopes_of_a_key_are_known_and_those_of_others_are_not() {
+    let mut scoped = shop();
+    let opens = serde_json::from_value(json!({
+        "from_openapi": false, "schemes": [],
+        "opens": [{ "scope": "orders:read", "what": [{ "methods": ["GET"], "operations": [], "paths": [] }] }],
+    }));
+    scoped.apis[0].policies.scopes = Some(placed(opens.unwrap(), 60));
+    scoped.apis[0].authorize = Authorize::Ruled;
+    let before = HashMap::from([(BEFORE.to_owned(), text(&shop()))]);
+    for (id, scopes, wanted) in [
+        ("key_1", r#"["orders:read"]"#, ("same", None, None)),
+        (
+            "key_1",
+            r#"["orders:write"]"#,
+            ("newly-refused", Some("scope-missing"), None),
+        ),
+        (
+            "key_1",
+            "null",
+            ("newly-refused", Some("scope-missing"), None),
+        ),
+        (
+            "key_2",
+            r#"["orders:read"]"#,
+            ("undecidable", None, Some("policy-new")),
+        ),
+    ] {
+        let fact = format!(r#"{{"id":"{id}","digest":"","owner":"ann","scopes":{scopes}}}"#);
+        let grants = HashMap::from([(id.to_owned(), fact)]);
+        let mut replay = Replay::new(text(&scoped).as_bytes(), &before, &grants).unwrap();
+        let (change, group) = one(&mut replay, served());
+        let group = group.as_ref();
+        let after = group.and_then(|group| group.after.as_deref());
+        assert_eq!(
+            (change.as_str(), after, group.and_then(|group| group.why)),
+            wanted,
+            "{id} with {scopes}"
+        );
     }
 }
 
