@@ -336,6 +336,11 @@ def test_a_program_with_a_secret_shows_it(place: Place, crm: Program) -> None:
     assert crm.post("token", grant_type="client_credentials").status_code == 200
     crm.auth = ("crm", newer)
     assert crm.post("token", grant_type="client_credentials").status_code == 401
+    crm.auth = ("crm", place.secret())
+    place.command("stop", "crm")
+    for to, kind in (("token", "client_credentials"), ("token", "refresh_token"), ("revoke", "")):
+        refused = crm.post(to, grant_type=kind, refresh_token="x", token="x")
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client"), "its own secret helps no more"
 
 
 def test_a_program_gives_back_what_it_was_allowed(place: Place, crm: Program) -> None:

@@ -159,7 +159,12 @@ impl Cedar {
             let message = format!("no schema can be made of the document: {wrong}");
             vec![ConfigError::new("cedar-schema", "", message)]
         })?;
-        let written = text::read(&config.sources, schema)?;
+        let written = text::read(&config.sources)?;
+        let mut errors = text::unfit(&config.sources, &written, schema);
+        errors.extend(index::strangers(&written, book));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let kinds = schema::kinds(&config.operations);
         Ok(Self {
             operations: index(&config.operations, &config.claims, &kinds, &written, book)?,
@@ -261,10 +266,10 @@ impl Cedar {
             .iter()
             .filter(|(place, _)| roles.get(*place) == Some(&true));
         let every = std::iter::once(&asked.general).chain(named.map(|(_, set)| set));
-        let mut permitted = None;
+        let (slots, mut permitted) = (SlotEnv::new(), None);
         // To the end: whatever permits, one that forbids or fails is heard.
         for policy in every.flatten() {
-            let said = evaluator.interpret(&policy.condition, &SlotEnv::new());
+            let said = evaluator.interpret(&policy.condition, &slots);
             match (said.as_ref().map(Value::value_kind), policy.effect) {
                 (Ok(ValueKind::Lit(Literal::Bool(false))), _) => {}
                 (Ok(ValueKind::Lit(Literal::Bool(true))), Effect::Permit) => {

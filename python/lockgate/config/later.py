@@ -10,7 +10,7 @@ LATER: Final = {
     **dict.fromkeys(("validate", "cache"), _ROOMS),
     "response": "not in this version; to hide fields of answers, write `headers: {response: {hide: [Server]}}`",
     "log": "what is written down is set for all APIs, under `events`; masks are not in this version",
-    **dict.fromkeys(("apps", "egress", "alerts", "export"), "not in this version"),
+    **dict.fromkeys(("egress", "alerts", "export"), "not in this version"),
     "secrets": "not in this version; meanwhile `${env:NAME}` and `${file:path}` bring secrets from elsewhere",
 }
 """Keys, with why they are not taken and what to do meanwhile."""
@@ -43,6 +43,7 @@ HERE: Final = {
     "alpn": ("protocols",),
     "tls_versions": ("minimum",),
     "sni": ("hosts", "server_name"),
+    **dict.fromkeys(("keys", "key_set", "jwks_uri", "jwks_url"), ("jwks",)),
 }
 """Words that mean one thing in one place and another in the next: the first that a mapping has."""
 

@@ -151,6 +151,15 @@ class Client(ClientMixin):
         return grant_type in {"authorization_code", REFRESH} and bool(self.program.redirect_uris)
 
 
+class Nobody(Client):
+    """A program that there is not, or that was stopped: it is looked at like any other, and is never who it says."""
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        """Never; but that takes as long."""
+        super().check_client_secret(client_secret)
+        return False
+
+
 def _portless(uri: str) -> str | None:
     found = _OWN_MACHINE.fullmatch(uri)
     return found["host"] + (found["rest"] or "") if found is not None else None
@@ -346,7 +355,7 @@ class Server(AuthorizationServer):
         return found
 
     def _named(self, client_id: str) -> Client:
-        return self.query_client(client_id) or Client(replace(_NOBODY, id=client_id), self.setup, self.store)
+        return self.query_client(client_id) or Nobody(replace(_NOBODY, id=client_id), self.setup, self.store)
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """What nobody can be asked for is a slip; what this program was not given is left out."""

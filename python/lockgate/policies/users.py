@@ -45,6 +45,9 @@ def parse_of(value: object) -> Of:
         if isinstance(name, str) and name and name.isprintable() and len(name) <= 200:
             return Of("claim", name)
         raise refusal("by-malformed", f"{shown(name)} is not the name of a claim", allowed="a text such as `tenant`")
+    if isinstance(value, str) and value.startswith("claim:"):
+        hint = f"write `{{claim: {value.removeprefix('claim:').strip() or 'NAME'}}}`"
+        raise refusal("by-malformed", f"{shown(value)} does not say which claim", allowed=_BY_ALLOWED, hint=hint)
     meant = {"application": "app", "program": "app", "client": "app"}.get(value) if isinstance(value, str) else None
     close = (
         [meant]

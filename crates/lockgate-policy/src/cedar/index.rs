@@ -1,6 +1,7 @@
 //! Which policies can say anything of which operation, so that a request asks those alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::iter::empty;
 
 use cedar_policy::{
@@ -10,6 +11,7 @@ use cedar_policy::{
 use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, Expr};
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
+use cedar_policy_core::fuzzy_match::fuzzy_search_limited;
 
 use super::schema::ROLE;
 use super::shape::Field;
@@ -18,6 +20,9 @@ use super::used::{Looks, Used};
 use super::Operation;
 use crate::roles::Book;
 use crate::ConfigError;
+
+/// Letters that may be wrong where a role is taken for a misspelt one.
+const FAR: usize = 3;
 
 /// What is asked of an operation.
 #[derive(Debug)]
@@ -76,10 +81,30 @@ pub fn type_name(name: &str) -> Result<EntityType, ConfigError> {
     })
 }
 
+/// Roles that policies name and the book does not know.
+pub fn strangers(written: &[Written], book: &Book) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for one in written {
+        for uid in one.policy.entity_literals() {
+            let name = uid.id().unescaped();
+            if uid.type_name().as_ref().to_string() != ROLE || book.number(name).is_some() {
+                continue;
+            }
+            let mut message = format!("there is no role `{name}`");
+            let meant = fuzzy_search_limited(name, &book.names(), Some(FAR.min(name.len() / 2)));
+            if let Some(meant) = meant {
+                let _ = write!(message, "; did you mean `{meant}`?");
+            }
+            errors.push(ConfigError::new("role-unknown", "", message).at(one.span));
+        }
+    }
+    errors
+}
+
 /// Sorts policies by operation and role.
 ///
 /// # Errors
-/// A role that the book does not know, where it is named.
+/// A name that cannot be Cedar's.
 pub fn index(
     operations: &[Operation],
     claims: &[Field],
@@ -92,22 +117,15 @@ pub fn index(
         type_name("Action").map_err(one)?,
         type_name(ROLE).map_err(one)?,
     );
-    let mut errors = Vec::new();
     let mut sorted = Vec::with_capacity(written.len());
     for (number, one) in written.iter().enumerate() {
-        let mut roles = Vec::new();
-        for uid in one.policy.entity_literals() {
-            if *uid.type_name().as_ref() != role {
-                continue;
-            }
-            match book.number(uid.id().unescaped()) {
-                Some(number) => roles.push((number, uid.as_ref().clone())),
-                None => {
-                    let message = format!("there is no role `{}`", uid.id().unescaped());
-                    errors.push(ConfigError::new("role-unknown", "", message).at(one.span));
-                }
-            }
-        }
+        let literals = one.policy.entity_literals().into_iter();
+        let roles = literals.filter(|uid| *uid.type_name().as_ref() == role);
+        let roles = roles.filter_map(|uid| {
+            let number = book.number(uid.id().unescaped())?;
+            Some((number, uid.as_ref().clone()))
+        });
+        let roles: Vec<(usize, EntityUID)> = roles.collect();
         let policy: &cedar_policy_core::ast::Policy = one.policy.as_ref();
         let ready = Ready {
             number,
@@ -116,9 +134,6 @@ pub fn index(
         };
         let looks = one.policy.to_json().unwrap_or_default();
         sorted.push((&one.policy, ready, roles, looks));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
     }
     let mut made = HashMap::new();
     for (operation, kind) in operations.iter().zip(kinds) {
@@ -149,9 +164,13 @@ pub fn index(
         }
         let roles: Box<[(usize, EntityUID)]> = roles.into_iter().collect();
         let place = |number: usize| roles.iter().position(|(known, _)| *known == number);
-        let by_role = by_role
-            .into_iter()
-            .filter_map(|(number, policies)| Some((place(number)?, policies.into())));
+        let mut placed = Vec::new();
+        for (number, policies) in by_role {
+            match place(number) {
+                Some(place) => placed.push((place, policies.into())),
+                None => general.extend(policies),
+            }
+        }
         let acting = Entity::new_with_attr_partial_value(
             uid.clone(),
             empty(),
@@ -168,7 +187,7 @@ pub fn index(
         .map_err(|wrong| one(ConfigError::new("cedar-schema", "", wrong.to_string())))?;
         let asked = Asked {
             entities,
-            by_role: by_role.collect(),
+            by_role: placed.into(),
             general: general.into(),
             action: uid,
             kind,

@@ -112,6 +112,21 @@ fn wrong(text: &str) -> Vec<(&'static str, u32, u32, String)> {
     told.collect()
 }
 
+#[test]
+fn one_slip_is_told_once_whatever_it_applies_to() {
+    let found = wrong("forbid(principal, action, resource) when { context.time.hours > 3 };\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .3
+            .contains("attribute `time.hours` in context not found"),
+        "{found:?}"
+    );
+    let found = wrong("forbid(principal, action, resource) when { resource.methods == \"x\" };\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].3.contains("(and so in 2 more)"), "{found:?}");
+}
+
 /// A request, with what is usual.
 #[derive(Clone)]
 struct Ask {

@@ -2,10 +2,14 @@
 //! at its place.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::mem::{discriminant, Discriminant};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, Validator,
+};
 use miette::Diagnostic;
 
 use super::{Source, MAX_BYTES, MAX_POLICIES};
@@ -29,11 +33,11 @@ pub struct Written {
     at: usize,
 }
 
-/// Reads and checks policies.
+/// Reads policies.
 ///
 /// # Errors
-/// Everything that is wrong with them, each at its place.
-pub fn read(sources: &[Source], schema: Schema) -> Result<Vec<Written>, Vec<ConfigError>> {
+/// Everything that is wrong with how they are written, each at its place.
+pub fn read(sources: &[Source]) -> Result<Vec<Written>, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut written: Vec<Written> = Vec::new();
     let mut names: HashMap<String, Span> = HashMap::new();
@@ -80,9 +84,6 @@ pub fn read(sources: &[Source], schema: Schema) -> Result<Vec<Written>, Vec<Conf
         errors.push(ConfigError::new("cedar-too-many", "", message));
     }
     if errors.is_empty() {
-        errors = unfit(sources, &written, schema);
-    }
-    if errors.is_empty() {
         Ok(written)
     } else {
         Err(errors)
@@ -107,14 +108,14 @@ impl Written {
 }
 
 /// What does not fit the schema.
-fn unfit(sources: &[Source], written: &[Written], schema: Schema) -> Vec<ConfigError> {
+pub fn unfit(sources: &[Source], written: &[Written], schema: Schema) -> Vec<ConfigError> {
     let policies = written.iter().map(|one| one.policy.clone());
     let set = match PolicySet::from_policies(policies) {
         Ok(set) => set,
         Err(wrong) => return vec![ConfigError::new("cedar-syntax", "", wrong.to_string())],
     };
     let found = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let mut errors: Vec<ConfigError> = Vec::new();
+    let mut errors: Vec<(ConfigError, Discriminant<ValidationError>, usize)> = Vec::new();
     for wrong in found.validation_errors() {
         let one = written
             .iter()
@@ -124,16 +125,24 @@ fn unfit(sources: &[Source], written: &[Written], schema: Schema) -> Vec<ConfigE
             continue;
         };
         let error = told("cedar-type", wrong, source, one.at);
-        // An action that applies to many operations is found wrong in each of them.
-        if !errors
-            .iter()
-            .any(|before| before.span == error.span && before.message == error.message)
-        {
-            errors.push(error);
+        // What applies to many operations is found wrong in each of them, and told once.
+        let kind = discriminant(wrong);
+        let alike = |(before, of, _): &&mut (ConfigError, _, usize)| {
+            before.span == error.span && *of == kind
+        };
+        match errors.iter_mut().find(alike) {
+            Some((before, _, others)) => *others += usize::from(before.message != error.message),
+            None => errors.push((error, kind, 0)),
         }
     }
     errors.truncate(MOST_FAULTS.max(sources.len()));
-    errors
+    let told = errors.into_iter().map(|(mut error, _, others)| {
+        if others > 0 {
+            let _ = write!(error.message, " (and so in {others} more)");
+        }
+        error
+    });
+    told.collect()
 }
 
 /// A fault that Cedar tells of, at the first place that it names.
@@ -151,6 +160,11 @@ fn told(
     if let Some(help) = wrong.help() {
         message.push_str("; ");
         message.push_str(&help.to_string());
+    }
+    // Whatever the operation is: the policy's place says which it is for.
+    while let Some((before, rest)) = message.split_once(" for Action::\"") {
+        let rest = rest.split_once('"').map_or("", |(_, rest)| rest);
+        message = format!("{before}{rest}");
     }
     // Numbers of policies are ours, and the place says which it is.
     while let Some((before, rest)) = message.split_once("for policy `") {

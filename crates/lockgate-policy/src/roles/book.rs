@@ -121,6 +121,12 @@ impl Book {
         self.numbers.get(name).copied()
     }
 
+    /// The names of all roles.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.roles.iter().map(|role| &*role.name).collect()
+    }
+
     /// The name of the role with this number.
     #[must_use]
     pub fn name(&self, number: usize) -> &str {
