@@ -42,8 +42,8 @@ use crate::device::Standing;
 use crate::risk::Score;
 use crate::roles::Book;
 use crate::{
-    Answers, ConfigError, Content, Denial, Gather, Identity, Need, Place, PolicyError, Reason,
-    RequestView, Verdict,
+    Answers, ConfigError, Content, Denial, Gather, Grounds, Identity, Need, Place, PolicyError,
+    Reason, RequestView, Span, Verdict,
 };
 
 mod index;
@@ -180,6 +180,11 @@ impl Cedar {
     pub fn locates(&self) -> bool {
         let mut all = self.operations.values();
         all.any(|asked| asked.looks.at(Look::Country) || asked.looks.at(Look::System))
+    }
+
+    /// Its policies, each with what it is called where it decides, and where it is written.
+    pub fn rules(&self) -> impl Iterator<Item = (&Grounds, Span)> {
+        self.written.iter().map(|one| (&one.grounds, one.span))
     }
 
     /// Whether a policy may permit a request, whoever asks.

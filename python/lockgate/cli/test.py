@@ -191,7 +191,7 @@ def _sum_up(results: Sequence[Result], met: Coverage, *, listed: bool, least: fl
         "routes": ("route",),
         "operations": ("operation",),
         "verdicts of policies": ("allows", "refuses"),
-        "roles and scopes": ("rule",),
+        "roles, scopes and rules": ("rule",),
     }
     parts = [f"{got} of {total} {what}" for what, kind in kinds.items() for got, total in [met.of(*kind)] if total]
     typer.echo(f"Covered: {math.floor(met.percent)} % ({', '.join(parts)}).")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,12 +29,16 @@ class Met:
     """What the configuration calls a policy of which there are several."""
     let_in: bool = True
     """Of a rule, whether it was the reason that a case was let in; it is met once one was also refused without it."""
+    decides: bool = False
+    """Of a rule, whether it lets in or refuses by itself, and is met once it did."""
 
     @property
     def words(self) -> str:
         """What is missing, for a person."""
         if self.kind in {"route", "operation"}:
             return f"no case goes to {self.kind} {self.what} of {self.api}"
+        if self.kind == "rule" and self.decides:
+            return f"no case is decided by {self.what} of {self.api}"
         if self.kind == "rule":
             lacking = "refused for want of" if self.let_in else "let in by"
             return f"no case is {lacking} {self.what} of {self.api}"
@@ -97,6 +101,7 @@ def measure(
     routes: set[tuple[str, str]] = set()
     operations: set[tuple[str, str]] = set()
     said: set[tuple[str, int, str]] = set()
+    decided: set[tuple[str, str]] = set()
     for told in explained:
         route = told["route"]
         if route is None:
@@ -106,11 +111,14 @@ def measure(
         if route.get("operation"):
             operations.add((api, route["operation"]["name"]))
         for number, step in enumerate(told["steps"]):
+            decided.update((api, ground) for ground in step["grounds"])
             if step["verdict"] in ALLOWED:
                 said.add((api, number, "allows"))
             elif step["verdict"] in REFUSED:
                 said.add((api, number, "refuses"))
-    return Coverage([*_points(outline, routes, operations, said), *_rules(parts, explained)])
+    outline = list(outline)
+    points = _points(outline, routes, operations, said)
+    return Coverage([*points, *_rules(parts, explained), *_deciding(outline, decided)])
 
 
 def _points(
@@ -163,6 +171,20 @@ def _rules(parts: Iterable[Mapping[str, Any]], explained: Sequence[Mapping[str, 
         by = any((api, what) in let_in for api in apis)
         without = any((api, what) in withheld for api in apis)
         yield Met("rule", next(iter(apis)), what, by and without, _place(rule["span"]), let_in=by)
+
+
+def _deciding(outline: Iterable[Mapping[str, Any]], decided: Container[tuple[str, str]]) -> Iterator[Met]:
+    """What lets in or refuses by itself, such as a policy in Cedar; of routes that share it, once."""
+    there: dict[tuple[object, ...], Met] = {}
+    for api in outline:
+        name = _called(api)
+        for step in api["steps"]:
+            for rule in step["rules"] if step["mode"] == "enforce" else ():
+                what, place = rule["ground"], _place(rule["span"])
+                point = Met("rule", name, what, (name, what) in decided, place, decides=True)
+                if point.met or (what, place) not in there:
+                    there[what, place] = point
+    yield from there.values()
 
 
 def _grounds(rule: Mapping[str, Any]) -> Iterator[str]:

@@ -167,6 +167,37 @@ def test_what_was_never_the_reason_is_told(tmp_path: Path) -> None:
     assert missing == {"scope write", "scope all", "role manager"}
 
 
+def test_each_policy_in_cedar_is_to_decide_once(tmp_path: Path) -> None:
+    policies = [
+        'permit(principal in Role::"support", action == Action::"GET", resource);',
+        '@id("own") permit(principal, action == Action::"POST", resource) when { principal.owner == "ann" };',
+        '@id("night") forbid(principal, action, resource) when { context.time.hour >= 22 };',
+    ]
+    (tmp_path / "shop.cedar").write_text("\n".join(policies))
+    shop = {**CONFIG["apis"]["shop"], "authorize": {"cedar": "shop.cedar"}}
+    made_of = bundle(tmp_path, {**CONFIG, "apis": {"shop": shop}})
+    table = """\
+version: 1
+cases:
+  - {name: own, request: POST /shop, at: "2026-12-01T10:00:00Z", key: {owner: ann}, expect: allow}
+  - {name: others, request: POST /shop, at: "2026-12-01T10:00:00Z", key: {owner: bob}, expect: cedar-not-permitted}
+"""
+    run = ran(made_of, tmp_path, table)
+    met = measure(run.outline(), run.explained, run.parts())
+    words = {point.words: point.place for point in met.missing if point.kind == "rule"}
+    assert words == {
+        "no case is decided by policy shop.cedar:1 of shop": "shop.cedar:1",
+        "no case is decided by policy night of shop": "shop.cedar:3",
+    }
+    table += '  - {name: late, request: POST /shop, at: "2026-12-01T23:00:00Z", key: {owner: ann}, expect: deny}\n'
+    run = ran(made_of, tmp_path, table)
+    met = measure(run.outline(), run.explained, run.parts())
+    assert (met.of("rule"), [point.what for point in met.missing if point.kind == "rule"]) == (
+        (2, 3),
+        ["policy shop.cedar:1"],
+    )
+
+
 def test_what_observes_or_nobody_has_is_not_counted(tmp_path: Path) -> None:
     waiver = {"owner": "shop", "reason": "a trial", "until": "2099-01-01"}
     authorize = {

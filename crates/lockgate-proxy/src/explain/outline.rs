@@ -46,6 +46,17 @@ pub struct OutlinedStep {
     pub refuses: bool,
     /// Where the configuration says it.
     pub span: Place,
+    /// What in it can decide by itself.
+    pub rules: Vec<OutlinedRule>,
+}
+
+/// A rule of a policy, by what it is called where it decided.
+#[derive(Debug, Serialize)]
+pub struct OutlinedRule {
+    /// As the grounds of a verdict name it.
+    pub ground: String,
+    /// Where the configuration says it.
+    pub span: Place,
 }
 
 impl Engine {
@@ -75,10 +86,22 @@ impl Engine {
                     said: step.policy.is_said(),
                     refuses: refuses(api, step),
                     span: self.place(step.span),
+                    rules: self.rules(step),
                 })
                 .collect(),
         })
         .collect()
+    }
+
+    fn rules(&self, step: &Step) -> Vec<OutlinedRule> {
+        let Policy::Cedar(cedar) = &step.policy else {
+            return Vec::new();
+        };
+        let rules = cedar.rules().map(|(grounds, span)| OutlinedRule {
+            ground: grounds.concat(),
+            span: self.place(span),
+        });
+        rules.collect()
     }
 }
 
