@@ -119,6 +119,21 @@ def trimmed(found: Row) -> Iterator[str]:
         yield from (f"    {api}: [{', '.join(names)}]" for api, names in left["operations"].items())
 
 
+def taken(found: Row) -> str:
+    """What trimming takes from a program, as a sentence; nothing where that is nothing."""
+    had, left = found["app"], found["trimmed"]
+    gone = {
+        kind: "all others" if had[kind] is None else ", ".join(one for one in had[kind] if one not in left[kind])
+        for kind in ("apis", "scopes")
+    }
+    words = "; ".join(f"{kind} {names}" for kind, names in gone.items() if names)
+    if not left["apis"]:
+        return (
+            f"It used nothing, so it may do nothing now (`lockgate apps change {found['app']['id']}` gives it more). "
+        )
+    return f"Taken from it: {words}. " if words else ""
+
+
 def reached(found: Row) -> None:
     """What a program has read and done."""
     from rich.table import Table

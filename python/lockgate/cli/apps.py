@@ -245,14 +245,15 @@ def trim(
 
     Example: lockgate apps trim crm-sync
     """
-    from lockgate.cli._app_lines import trimmed
+    from lockgate.cli._app_lines import taken, trimmed
 
     with asking(state) as admin:
         found = admin.get(f"{_path(name)}/usage", days=days)
         named = found["app"]["source"] == "configuration"
         if not dry_run and not named:
             done = admin.post(f"{_path(name)}/trim", {"days": days})
-            typer.echo(json.dumps(done, indent=2) if as_json else f"Trimmed {name} to what it used. {gate_words(done)}")
+            said = f"Trimmed {name} to what it used. {taken(found)}{gate_words(done)}"
+            typer.echo(json.dumps(done, indent=2) if as_json else said)
             raise typer.Exit(1 if done["gate"] == "pending" else 0)
     if as_json:
         typer.echo(json.dumps(found["trimmed"], indent=2))

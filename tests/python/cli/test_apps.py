@@ -191,8 +191,10 @@ def test_what_was_given_against_what_was_used(shop: Shop) -> None:
     dry = shop.apps("trim", "helper", "--dry-run").out
     assert "scopes: [orders:read, orders:write]" in dry
     assert shop.json("show", "helper")["scopes"] == sorted(GIVEN)
-    shop.apps("trim", "helper")
+    assert "Taken from it: scopes orders:refund. The gate acts" in shop.apps("trim", "helper").out
     assert shop.json("show", "helper")["scopes"] == ["orders:read", "orders:write"]
+    shop.apps("register", "idle", "--owner", "ann", "--api", "orders", "--scope", "orders:read")
+    assert "It used nothing, so it may do nothing now" in shop.apps("trim", "idle").out
     assert shop.json("usage", "helper")["over"] == 0
     for what in did:
         assert shop.ask(key, what) == (200, None), f"{what} was let through before"
