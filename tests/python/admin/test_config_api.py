@@ -379,7 +379,7 @@ def test_back_to_the_last_good(client: Client, control: Control, folder: Path) -
     extra.write_text("apis: 5\n")
     assert client.post("/v1/reload").status_code == 422
     listed = client.get("/v1/config").json()
-    assert {error["pointer"] for error in listed["refused"]} >= {"#/apis/shop/path/0"}
+    assert {error["pointer"] for error in listed["refused"]} >= {"#/apis/shop/path"}
     answer = client.post("/v1/config/rollback")
     assert answer.status_code == 200, answer.text
     assert main.read_text() == CONFIG
