@@ -47,6 +47,7 @@ use crate::{
 };
 
 mod index;
+mod looks;
 mod made;
 mod reasons;
 mod schema;
@@ -59,8 +60,8 @@ pub use schema::json as schema_json;
 pub use shape::{Field, Scalar, Shape};
 
 use index::{index, type_name, Asked};
+use looks::Look;
 use text::Written;
-use used::Look;
 
 /// The room's name everywhere.
 pub const NAME: &str = "cedar";

@@ -15,7 +15,8 @@ from lockgate.gate.frames import message
 from lockgate.state import StateFolder
 from support.waiting import until
 
-from .test_link import FakeGate, Wire, hung_up, liar
+from .test_link import hung_up, liar
+from .wire import FakeGate, Wire
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::fuzzy_match::fuzzy_search_limited;
 
+use super::looks::Looks;
 use super::schema::ROLE;
 use super::shape::Field;
 use super::text::Written;
-use super::used::{Looks, Used};
+use super::used::Used;
 use super::Operation;
 use crate::roles::Book;
 use crate::ConfigError;

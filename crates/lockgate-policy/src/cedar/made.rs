@@ -15,8 +15,8 @@ use lockgate_wire::target::for_matching;
 use serde_json::Value as Json;
 
 use super::index::{named, Asked};
+use super::looks::Look;
 use super::shape::{values, Field, Shape, MAX_VALUES};
-use super::used::Look;
 use super::{Around, Cedar};
 use crate::step_up::proved_at;
 use crate::{Identity, RequestView};
